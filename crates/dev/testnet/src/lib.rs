@@ -1,0 +1,1 @@
+//! A test internet on loopback: DNS, scripted SMTP peers, real servers.

@@ -1,0 +1,1 @@
+//! The collectors of evidence: address lists, DNS lists, HELO, MAIL and header checks.

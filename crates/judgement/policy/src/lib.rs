@@ -1,0 +1,1 @@
+//! Evidence and the pure judgement over it.

@@ -1,0 +1,1 @@
+//! The configuration: each setting with its documentation, default and bounds.

@@ -1,0 +1,1 @@
+//! DNS questions that mail asks, with bounded time and cached answers.

@@ -1,0 +1,1 @@
+//! Listeners, TLS, limits, privileges: what stands between a service and the network.

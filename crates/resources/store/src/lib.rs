@@ -1,0 +1,1 @@
+//! The store: accounts, mailboxes, bodies, traces, in one synced commit.

@@ -1,0 +1,1 @@
+//! The SMTP service: server and proxy sessions.

@@ -1,0 +1,1 @@
+//! SMTP and LMTP without I/O: server and client state machines, PROXY protocol.
