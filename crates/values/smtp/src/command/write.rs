@@ -1,0 +1,1 @@
+//! From a [`super::Command`] to its line.

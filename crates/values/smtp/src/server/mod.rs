@@ -1,0 +1,12 @@
+//! The receiving side of an SMTP or LMTP session, without I/O.
+//!
+//! The driver (a service) reads from its socket into [`Session::receive`], asks [`Session::next`] what
+//! to do, answers, and writes [`Session::output`]. RFC 5321, 2033, 1870, 2034, 2920, 3030, 3207, 4954.
+
+mod event;
+mod session;
+mod settings;
+
+pub use event::{BodyEnd, Close, Early, Event};
+pub use session::Session;
+pub use settings::{Limits, Settings};
