@@ -1,1 +1,27 @@
-//! Evidence and the pure judgement over it.
+//! Evidence, and the pure judgement over it.
+//!
+//! Collectors (`postern-gate`) write what they saw into an [`Evidence`]; [`judge`] turns it into a
+//! [`Verdict`] under a [`Policy`] and a recipient's [`Profile`]; [`explain`] says it in words and
+//! finds the smallest change that would have changed it. No I/O and no clock: a stored
+//! verdict can be replayed from its evidence, byte for byte.
+//!
+//! A new test is a variant and a row in `test.rs`; its settings, its trace and its
+//! explanation follow from the row.
+
+mod evidence;
+mod explain;
+mod fact;
+mod judge;
+mod policy;
+mod profile;
+mod test;
+mod verdict;
+
+pub use evidence::{Client, Evidence, Finding, Helo, Message, Outcome, Rdns};
+pub use explain::{Alternative, Change, Explanation, Line, explain};
+pub use fact::Fact;
+pub use judge::judge;
+pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, Zone};
+pub use profile::{Ceiling, Listed, Profile};
+pub use test::{Answer, Entry, Reach, Stage, Test};
+pub use verdict::{Action, ActionKind, Decision, Reason, Refused, Standing, Verdict};

@@ -154,7 +154,8 @@ impl fmt::Display for Reply {
 }
 
 /// Whose fault a refusal is: what the reply tells the sender to do, and what is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Blame {
     /// The client broke the protocol.
     Protocol,
