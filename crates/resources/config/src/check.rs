@@ -1,0 +1,108 @@
+//! Mistakes that show only when settings are seen together.
+
+use crate::config::Config;
+use crate::read::Reader;
+use crate::settings::HeaderTest;
+
+/// Notes every contradiction between settings that are right by themselves.
+pub(crate) fn all(config: &Config, reader: &Reader<'_>) {
+    order(config, reader);
+    tls(config, reader);
+    listeners(config, reader);
+    names(config, reader);
+}
+
+/// Pairs of settings of which one must not exceed the other.
+fn order(config: &Config, reader: &Reader<'_>) {
+    let (smtp, limits, gate) = (&config.smtp, &config.limits, &config.gate);
+    let pairs = [
+        (smtp.errors_soft <= smtp.errors_hard, "smtp.errors_soft", "smtp.errors_hard"),
+        (smtp.timeout_stressed <= smtp.timeout, "smtp.timeout_stressed", "smtp.timeout"),
+        (limits.shed_low < limits.shed_high, "limits.shed_low", "limits.shed_high"),
+        (limits.per_address <= limits.connections, "limits.per_address", "limits.connections"),
+        (limits.per_network <= limits.connections, "limits.per_network", "limits.connections"),
+        (gate.quarantine_at <= gate.reject_at, "gate.quarantine_at", "gate.reject_at"),
+        (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
+    ];
+    for (right, small, large) in pairs {
+        if !right && !reader.is_wrong(large) {
+            let key = if reader.is_written(small) { small } else { large };
+            reader.note_setting(key, format!("`{small}` must not be more than `{large}`"));
+        }
+    }
+    if limits.per_address > limits.per_network && !reader.is_wrong("limits.per_network") {
+        reader.note_setting(
+            "limits.per_address",
+            "`limits.per_address` is more than `limits.per_network` lets in",
+        );
+    }
+    if smtp.header_size > smtp.message_size && !reader.is_wrong("smtp.message_size") {
+        reader.note_setting(
+            "smtp.header_size",
+            "a header cannot be larger than a message (`smtp.message_size`)",
+        );
+    }
+}
+
+fn tls(config: &Config, reader: &Reader<'_>) {
+    let (certificate, key) = (config.tls.certificate.is_some(), config.tls.key.is_some());
+    if certificate && !key && !reader.is_wrong("tls.key") {
+        reader.note_setting("tls.certificate", "a certificate needs its key: add `key` to [tls]");
+    }
+    if key && !certificate && !reader.is_wrong("tls.certificate") {
+        reader.note_setting("tls.key", "a key needs its certificate: add `certificate` to [tls]");
+    }
+    if !certificate && !reader.is_wrong("tls.certificate") {
+        for (name, list) in [("smtps", &config.listen.smtps), ("pop3s", &config.listen.pop3s)] {
+            if !list.is_empty() {
+                let message =
+                    "TLS from the first byte needs a certificate: add `certificate` and `key` to [tls]";
+                reader.note_setting(&format!("listen.{name}"), message);
+            }
+        }
+    }
+}
+
+/// No address is listened on twice. Port 0 is any free port, so it may stand often.
+fn listeners(config: &Config, reader: &Reader<'_>) {
+    let mut seen: Vec<(&str, std::net::SocketAddr)> = Vec::new();
+    for (service, list) in config.listen.all() {
+        for address in list {
+            let earlier = seen.iter().find(|(_, other)| other == address && address.port() != 0);
+            if let Some((other, _)) = earlier {
+                let key = format!("listen.{service}");
+                reader.note_setting(&key, format!("{address} is already in `listen.{other}`"));
+            }
+            seen.push((service, *address));
+        }
+    }
+}
+
+/// Names that must be different, fields that must be fields.
+fn names(config: &Config, reader: &Reader<'_>) {
+    if !config.server.hostname.is_qualified() {
+        let message = "the host name needs a domain, such as mail.example.org (RFC 5321 §2.3.5)";
+        reader.note_setting("server.hostname", message);
+    }
+    for (i, rule) in config.headers.iter().enumerate() {
+        let token = |c: char| c.is_ascii_graphic() && c != ':';
+        if !rule.field.chars().all(token) {
+            let message =
+                format!("`{}` is not the name of a header field: write it without colon", rule.field);
+            reader.note_setting(&format!("gate.header[{}].field", i + 1), message);
+        }
+        if rule.pattern.is_none() && rule.test != HeaderTest::Missing {
+            let message = "this test needs a `pattern`";
+            reader.note_setting(&format!("gate.header[{}].test", i + 1), message);
+        }
+        if config.headers[..i].iter().any(|earlier| earlier.name == rule.name) {
+            let message = format!("there is another rule with the name `{}`", rule.name);
+            reader.note_setting(&format!("gate.header[{}].name", i + 1), message);
+        }
+    }
+    for (i, list) in config.dnsbl.iter().enumerate() {
+        if config.dnsbl[..i].iter().any(|earlier| earlier.zone == list.zone) {
+            reader.note_setting(&format!("gate.dnsbl[{}].zone", i + 1), "this list is already there");
+        }
+    }
+}

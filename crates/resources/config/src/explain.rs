@@ -1,0 +1,168 @@
+//! What `postern config explain KEY` says: a setting, or a section with its settings.
+
+use std::fmt::Write;
+
+use crate::config::{Config, SECTIONS};
+use crate::mistake::did_you_mean;
+use crate::read::join;
+use crate::schema::{Need, Section, Setting, Shape, Table};
+use crate::settings::{TestRow, TestRule};
+
+/// A setting or section in words.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Explained {
+    /// The setting or section, without list positions.
+    pub key: String,
+    /// What it is for, in Markdown.
+    pub about: String,
+    /// What to write; `None` for a section.
+    pub kind: Option<String>,
+    /// The default in TOML.
+    pub default: Option<String>,
+    /// Whether it must be written.
+    pub required: bool,
+    /// Smallest and largest value in TOML.
+    pub bounds: Option<(String, String)>,
+    /// Each place where it has a value: key, value, line.
+    pub values: Vec<(String, String, Option<usize>)>,
+    /// The settings of a section.
+    pub settings: Vec<String>,
+}
+
+/// Explains a setting (`smtp.message_size`, or `message_size` where only one section has it) or a
+/// section (`smtp`, `gate.tests.NAME`), with its value where a configuration is at hand.
+///
+/// # Errors
+/// There is nothing of that name; the name that may be meant.
+pub fn explain(
+    key: &str,
+    rows: &'static [TestRow],
+    config: Option<&Config>,
+) -> Result<Explained, Option<String>> {
+    let plain = without_positions(key);
+    for section in SECTIONS {
+        if section.path == plain {
+            return Ok(explain_section(&section, rows));
+        }
+    }
+    let all = every_setting(rows);
+    let exact = all.iter().find(|(full, _)| *full == plain);
+    let by_name: Vec<_> = all.iter().filter(|(_, setting)| setting.name == plain).collect();
+    let found = exact.or(if by_name.len() == 1 { by_name.first().copied() } else { None });
+    if let Some((full, setting)) = found {
+        return Ok(explain_setting(full, setting, config));
+    }
+    if let Some(row) =
+        rows.iter().find(|row| join(TestRule::SECTION.path, row.name) == plain || row.name == plain)
+    {
+        return Ok(explain_test(row));
+    }
+    let names = all.iter().map(|(full, _)| full.as_str()).chain(SECTIONS.iter().map(|section| section.path));
+    Err(did_you_mean(&plain, names).map(str::to_owned))
+}
+
+fn explain_section(section: &Section, rows: &'static [TestRow]) -> Explained {
+    let settings = match section.shape {
+        Shape::Named => rows.iter().map(|row| join(section.path, row.name)).collect(),
+        Shape::Table | Shape::List => section.settings.iter().map(|s| join(section.path, s.name)).collect(),
+    };
+    Explained { settings, ..Explained::bare(section.path.into(), section.about) }
+}
+
+fn explain_test(row: &TestRow) -> Explained {
+    let path = join(TestRule::SECTION.path, row.name);
+    let settings = row.settings().iter().map(|setting| join(&path, setting.name)).collect();
+    Explained { settings, ..Explained::bare(path, row.about) }
+}
+
+fn explain_setting(full: &str, setting: &Setting, config: Option<&Config>) -> Explained {
+    let effective = config.map(Config::effective).unwrap_or_default();
+    let values = effective.into_iter().filter(|value| without_positions(&value.key) == full);
+    Explained {
+        kind: Some((setting.kind)()),
+        default: setting.default(),
+        required: setting.need == Need::Required,
+        bounds: setting.bounds.map(|(min, max)| (min.into(), max.into())),
+        values: values.map(|value| (value.key, value.value, value.line)).collect(),
+        ..Explained::bare(full.into(), &setting.about)
+    }
+}
+
+/// Every setting with its full name; those of a test once for each test.
+fn every_setting(rows: &'static [TestRow]) -> Vec<(String, Setting)> {
+    let mut all = Vec::new();
+    for section in SECTIONS.iter().filter(|section| section.shape != Shape::Named) {
+        all.extend(section.settings.iter().map(|s| (join(section.path, s.name), s.clone())));
+    }
+    for row in rows {
+        let path = join(TestRule::SECTION.path, row.name);
+        all.extend(row.settings().into_iter().map(|s| (join(&path, s.name), s)));
+    }
+    all
+}
+
+/// `gate.dnsbl[2].zone` is about `gate.dnsbl.zone`.
+fn without_positions(key: &str) -> String {
+    let mut out = String::with_capacity(key.len());
+    let mut inside = false;
+    for c in key.trim_matches(|c| c == '[' || c == ']').chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            c if !inside => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Markdown of a doc comment as one paragraph a line.
+pub(crate) fn unwrapped(about: &str) -> String {
+    about.lines().map(str::trim).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+impl Explained {
+    fn bare(key: String, about: &str) -> Self {
+        Self {
+            key,
+            about: unwrapped(about),
+            kind: None,
+            default: None,
+            required: false,
+            bounds: None,
+            values: Vec::new(),
+            settings: Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Explained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut lines = String::new();
+        writeln!(lines, "{}\n\n{}", self.key, self.about)?;
+        if let Some(kind) = &self.kind {
+            writeln!(lines, "\nWrite:   {kind}")?;
+        }
+        if let Some((min, max)) = &self.bounds {
+            writeln!(lines, "Bounds:  {min} to {max}")?;
+        }
+        match &self.default {
+            Some(default) => writeln!(lines, "Default: {default}")?,
+            None if self.required => writeln!(lines, "Default: none, it must be written")?,
+            None if self.kind.is_some() => writeln!(lines, "Default: not set")?,
+            None => {}
+        }
+        for (key, value, line) in &self.values {
+            let value = if value.is_empty() { "not set" } else { value };
+            let place = line.map_or_else(|| " (default)".into(), |line| format!(" (line {line})"));
+            writeln!(lines, "Now:     {key} = {value}{place}")?;
+        }
+        if !self.settings.is_empty() {
+            writeln!(lines, "\nSettings:")?;
+            for setting in &self.settings {
+                writeln!(lines, "  {setting}")?;
+            }
+        }
+        f.write_str(&lines)
+    }
+}

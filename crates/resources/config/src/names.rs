@@ -1,0 +1,80 @@
+//! Values that name something: domains, networks, addresses with a port.
+
+use std::net::{IpAddr, SocketAddr};
+
+use postern_types::{Domain, Network};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::value::{Value, Wrong, from_text, quoted};
+
+/// A DNS server: an address, with port 53 where none is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DnsServer(pub SocketAddr);
+
+impl Value for Domain {
+    fn kind() -> String {
+        "a domain name such as `\"mail.example.org\"`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        from_text(value, wrong, |text| Domain::parse(text).map_err(|error| format!("`{text}`: {error}")))
+    }
+    fn write(&self) -> String {
+        quoted(self.as_str())
+    }
+}
+
+impl Value for Network {
+    fn kind() -> String {
+        "an address or network such as `\"192.0.2.0/24\"` or `\"2001:db8::1\"`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        from_text(value, wrong, |text| Network::parse(text).map_err(|error| error.to_string()))
+    }
+    fn write(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Value for SocketAddr {
+    fn kind() -> String {
+        "an address with port such as `\"192.0.2.1:25\"`, `\"0.0.0.0:25\"` (every IPv4) or `\"[::]:25\"` (every IPv6)"
+            .into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        from_text(value, wrong, |text| text.parse().map_err(|_| no_endpoint(text)))
+    }
+    fn write(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+fn no_endpoint(text: &str) -> String {
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => format!("the port is missing: write \"{ip}:25\""),
+        Ok(IpAddr::V6(ip)) => format!("the port is missing: write \"[{ip}]:25\""),
+        Err(_) => {
+            format!("`{text}` is not an address with port: write \"192.0.2.1:25\" or \"[2001:db8::1]:25\"")
+        }
+    }
+}
+
+impl Value for DnsServer {
+    fn kind() -> String {
+        "an address such as `\"192.0.2.53\"` or `\"[2001:db8::53]:5353\"`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        from_text(value, wrong, |text| {
+            let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+            bare.or_else(|_| text.parse()).map(Self).map_err(|_| {
+                format!("`{text}` is not the address of a DNS server: write \"192.0.2.53\" (a name cannot be used here)")
+            })
+        })
+    }
+    fn write(&self) -> String {
+        match self.0.port() {
+            53 => quoted(&self.0.ip().to_string()),
+            _ => quoted(&self.0.to_string()),
+        }
+    }
+}

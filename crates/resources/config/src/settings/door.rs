@@ -1,0 +1,121 @@
+//! `[listen]`, `[tls]`, `[limits]`, `[trust]`, `[signin]`: who may come in, where, and how often.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use postern_types::Network;
+
+use crate::choice::choice;
+use crate::schema::settings;
+use crate::units::{Percent, Rate};
+
+settings! {
+    /// Where the server listens. Each is a list of addresses with port; an empty list switches the
+    /// service off. Sockets that systemd hands over take the place of the list of the same name.
+    pub struct Listen in Table("listen") {
+        /// Mail from other servers (RFC 5321, usually port 25). STARTTLS is offered when `tls` has a certificate.
+        smtp: Vec<SocketAddr> = ["0.0.0.0:25", "[::]:25"];
+        /// Mail from other servers with TLS from the first byte.
+        smtps: Vec<SocketAddr> = [];
+        /// Mail from a local mail server by LMTP (RFC 2033). Never open it to the internet.
+        lmtp: Vec<SocketAddr> = [];
+        /// Fetching mail by POP3 (RFC 1939, usually port 110). STLS is offered when `tls` has a certificate.
+        pop3: Vec<SocketAddr> = [];
+        /// Fetching mail by POP3 with TLS from the first byte (usually port 995).
+        pop3s: Vec<SocketAddr> = [];
+        /// Metrics and health over HTTP, for your own monitoring: keep it on a loopback or inside address.
+        watch: Vec<SocketAddr> = ["127.0.0.1:9025"];
+    }
+}
+
+impl Listen {
+    /// Every list with its name.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, &[SocketAddr]); 6] {
+        [
+            ("smtp", &self.smtp),
+            ("smtps", &self.smtps),
+            ("lmtp", &self.lmtp),
+            ("pop3", &self.pop3),
+            ("pop3s", &self.pop3s),
+            ("watch", &self.watch),
+        ]
+    }
+}
+
+settings! {
+    /// The server's certificate. Both files are read again when they change.
+    pub struct Tls in Table("tls") {
+        /// The certificate and its chain, PEM. A relative path starts at the folder of this file.
+        /// Without it there is no TLS.
+        certificate: Option<PathBuf> = optional;
+        /// The private key of the certificate, PEM; readable for `server.user` only.
+        key: Option<PathBuf> = optional;
+        /// The oldest version of TLS that is spoken. Mail servers that know only older versions are
+        /// served without TLS, which is worse: raise this for POP3, not for the sake of SMTP.
+        minimum: MinimumTls = "1.2";
+    }
+}
+
+choice! {
+    /// The oldest version of TLS.
+    pub enum MinimumTls {
+        /// RFC 5246 with modern ciphers only
+        V1_2 = "1.2",
+        /// RFC 8446
+        V1_3 = "1.3",
+    }
+}
+
+settings! {
+    /// How many connections at once and how often, for all services together. Who goes over a limit
+    /// is answered `421` and may come back.
+    pub struct Limits in Table("limits") {
+        /// Connections at the same time.
+        connections: u32 = 10000, 1 ..= 1000000;
+        /// Connections at the same time from one address.
+        per_address: u32 = 50, 1 ..= 1000000;
+        /// Connections at the same time from one network (IPv4 /24, IPv6 /64).
+        per_network: u32 = 100, 1 ..= 1000000;
+        /// New connections from one address.
+        rate_per_address: Rate = "300/min", "1/h" ..= "1000000/s";
+        /// Networks that no limit holds for, except `connections`. The server's own loopback
+        /// addresses are not in it unless written.
+        exempt: Vec<Network> = [];
+        /// The share of `connections` in use at which the server begins to shed load: new
+        /// connections get `421`, waiting ones are timed out after `smtp.timeout_stressed`.
+        shed_high: Percent = "90 %", "1 %" ..= "100 %";
+        /// The share at which shedding ends. Keep it well below `shed_high`, so that it does not flap.
+        shed_low: Percent = "70 %", "0 %" ..= "99 %";
+    }
+}
+
+settings! {
+    /// Who may say who somebody else is. What these networks tell is believed, so name single
+    /// addresses of your own proxies and filters.
+    pub struct Trust in Table("trust") {
+        /// May send XCLIENT: the session goes on as if the named client had connected.
+        xclient: Vec<Network> = [];
+        /// May send XFORWARD: the named client is logged and stands in the trace; it is not judged.
+        xforward: Vec<Network> = [];
+        /// Must begin every connection with a PROXY protocol header (version 1 or 2), as a load balancer does.
+        proxy_protocol: Vec<Network> = [];
+    }
+}
+
+settings! {
+    /// Signing in to fetch mail: what guessing passwords costs.
+    pub struct Signin in Table("signin") {
+        /// How long the answer to the first wrong password waits; each further one from the same address waits twice as long.
+        delay: Duration = "1 s", "0 s" ..= "1 min";
+        /// The longest such wait.
+        delay_max: Duration = "15 s", "0 s" ..= "5 min";
+        /// Wrong passwords from one address until it is banned.
+        ban_after: u32 = 10, 1 ..= 10000;
+        /// How long a ban lasts, and how long wrong passwords are remembered.
+        ban_for: Duration = "1 h", "1 s" ..= "52 w";
+        /// Networks that are never banned: put your own office here. They still wait after wrong passwords.
+        never_ban: Vec<Network> = ["127.0.0.0/8", "::1"];
+    }
+}

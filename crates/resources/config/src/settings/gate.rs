@@ -1,0 +1,149 @@
+//! `[gate]`, `[[gate.dnsbl]]`, `[[gate.header]]`, `[gate.tests.NAME]`: what is tested and what follows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use postern_types::{Domain, Network, Secret};
+
+use crate::choice::choice;
+use crate::read::Scope;
+use crate::schema::{Need, Setting, Table, settings};
+use crate::units::Weight;
+
+settings! {
+    /// The gate: lists, tests of the client and its words, and the score that they add up to.
+    pub struct Gate in Table("gate") {
+        /// Networks whose mail is not tested at all.
+        allow: Vec<Network> = [];
+        /// Files with more of them: an address or network on each line, `#` begins a comment. Read
+        /// again when they change and on SIGHUP.
+        allow_files: Vec<PathBuf> = [];
+        /// Networks that get `554` at the greeting.
+        block: Vec<Network> = [];
+        /// Files with more of them, in the same form.
+        block_files: Vec<PathBuf> = [];
+        /// The score from which a message goes to quarantine.
+        quarantine_at: Weight = 5.0, 0.01 ..= 1000.0;
+        /// The score from which a message is refused.
+        reject_at: Weight = 10.0, 0.01 ..= 1000.0;
+        /// How long the tests of one stage may take together. A test that has no answer by then is
+        /// "unknown", which never counts against a client.
+        deadline: Duration = "5 s", "100 ms" ..= "1 min";
+    }
+}
+
+settings! {
+    /// A DNS block list to ask. A list that fails its health check (127.0.0.2 is not listed, or
+    /// 127.0.0.1 is) is switched off until it is well again.
+    pub struct Dnsbl in List("gate.dnsbl") {
+        /// The list's zone.
+        zone: Domain = required;
+        /// A private key that the list's owner gave you; it is put before the zone.
+        key: Option<Secret<String>> = optional;
+        /// What a listed client gets.
+        action: TestAction = "score";
+        /// Points for a listed client.
+        weight: Weight = 5.0, -1000 ..= 1000;
+        /// Answers that count as listed; empty: every one in 127.0.0.0/8 but the error codes 127.255.255.x.
+        answers: Vec<Network> = [];
+        /// Whether the list is asked about IPv6 clients too.
+        ipv6: bool = true;
+    }
+}
+
+settings! {
+    /// A rule for a header field of the message. The first field that matches counts.
+    pub struct HeaderRule in List("gate.header") {
+        /// A name for the rule, for traces and replies.
+        name: String = required;
+        /// The header field to look at, such as `"Subject"`.
+        field: String = required;
+        /// What its value is held against.
+        test: HeaderTest = "contains";
+        /// The text or regular expression; upper and lower case are the same. Not needed for `missing`.
+        pattern: Option<String> = optional;
+        /// What a message that matches gets.
+        action: TestAction = "score";
+        /// Points for a message that matches.
+        weight: Weight = 5.0, -1000 ..= 1000;
+    }
+}
+
+choice! {
+    /// How a header field is held against the pattern.
+    pub enum HeaderTest {
+        /// the pattern stands somewhere in the value
+        Contains = "contains",
+        /// the value is the pattern
+        Equals = "equals",
+        /// the pattern is a regular expression
+        Regex = "regex",
+        /// there is no such field in the message; the pattern is not looked at
+        Missing = "missing",
+    }
+}
+
+choice! {
+    /// What follows when a test hits.
+    pub enum TestAction {
+        /// the test is not made
+        Off = "off",
+        /// its weight is added to the score
+        Score = "score",
+        /// the message goes to quarantine
+        Quarantine = "quarantine",
+        /// the client is refused
+        Reject = "reject",
+    }
+}
+
+/// A test as the judgement knows it: its name is a section `[gate.tests.NAME]`, with these defaults.
+#[derive(Clone, Copy, Debug)]
+pub struct TestRow {
+    /// The test's name.
+    pub name: &'static str,
+    /// What it looks at and when it hits, in Markdown.
+    pub about: &'static str,
+    /// What follows from a hit unless the file says otherwise.
+    pub action: TestAction,
+    /// The points unless the file says otherwise.
+    pub weight: Weight,
+}
+
+settings! {
+    /// One test of the gate.
+    pub struct TestRule in Named("gate.tests") {
+        /// What follows when the test hits.
+        action: TestAction = "score";
+        /// Points that a hit adds to the score.
+        weight: Weight = 0.0, -1000 ..= 1000;
+        /// Whether the test only records what it would have done.
+        shadow: bool = false;
+    }
+}
+
+impl TestRow {
+    /// The rule when the file says nothing.
+    pub(crate) fn rule(&self) -> TestRule {
+        TestRule { action: self.action, weight: self.weight, shadow: false }
+    }
+
+    /// The settings of this test, with its own defaults.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let defaults = self.rule().values().into_iter().map(|written| Need::Default(written.shown.into()));
+        let settings = TestRule::SECTION.settings.iter().zip(defaults);
+        settings.map(|(setting, need)| Setting { need, ..setting.clone() }).collect()
+    }
+
+    /// The rule as the file says it.
+    pub(crate) fn read(&self, scope: &Scope<'_, '_>) -> Option<TestRule> {
+        let written = TestRule::read(scope)?;
+        let own = self.rule();
+        let has = |name| scope.has(name);
+        Some(TestRule {
+            action: if has("action") { written.action } else { own.action },
+            weight: if has("weight") { written.weight } else { own.weight },
+            shadow: written.shadow,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! `[smtp]`, `[proxy]`, `[dns]`, `[pop3]`: the protocols.
+
+use std::time::Duration;
+
+use crate::choice::choice;
+use crate::names::DnsServer;
+use crate::schema::settings;
+use crate::units::Size;
+
+settings! {
+    /// Receiving mail. The limits have their counterparts in Postfix, with the same defaults.
+    pub struct Smtp in Table("smtp") {
+        /// The largest message (RFC 1870). Offered in EHLO; what is larger gets `552`. A MIME
+        /// attachment grows by a third on its way.
+        message_size: Size = "50 MB", "64 KB" ..= "10 GB";
+        /// The largest header of a message; a larger one gets `552`.
+        header_size: Size = "102400 B", "1 KB" ..= "16 MB";
+        /// The longest command line, with its line end (RFC 5321 §4.5.3.1.4 asks for at least 512).
+        command_line: Size = "2048 B", "512 B" ..= "64 KB";
+        /// Recipients of one message (RFC 5321 §4.5.3.1.8 asks for at least 100); further ones get `452`.
+        recipients: u32 = 1000, 100 ..= 100000;
+        /// Errors in one session after which every answer waits for `error_delay`.
+        errors_soft: u32 = 10, 1 ..= 1000;
+        /// Errors in one session after which it is ended with `421`.
+        errors_hard: u32 = 20, 1 ..= 1000;
+        /// How long each answer waits after `errors_soft` errors.
+        error_delay: Duration = "1 s", "0 s" ..= "1 min";
+        /// Commands that do nothing (NOOP, RSET, VRFY, HELP) between messages; more count as errors.
+        junk_commands: u32 = 100, 1 ..= 10000;
+        /// How long a client may stay silent (RFC 5321 §4.5.3.2.7 asks for 5 minutes).
+        timeout: Duration = "5 min", "10 s" ..= "1 h";
+        /// The same while the server sheds load (`limits.shed_high`).
+        timeout_stressed: Duration = "10 s", "1 s" ..= "1 h";
+        /// What to do with a CR or LF that stands alone. Anything but refusing lets servers disagree
+        /// where a message ends, which is how messages are smuggled.
+        bare_newline: BareNewline = "refuse";
+        /// Disk space that must be free before a message is begun; with less, MAIL gets `452`.
+        /// Choose at least one and a half times `message_size`.
+        minimum_free_disk: Size = "75 MB", "0 B" ..= "100 TB";
+        /// How long the greeting waits, to catch clients that talk first; `0 s` switches it off.
+        pregreet_delay: Duration = "0 s", "0 s" ..= "1 min";
+        /// Text behind the host name in the greeting; by default the program's name without its version.
+        banner: Option<String> = optional;
+        /// Whether addresses in UTF-8 are accepted (RFC 6531).
+        smtputf8: bool = true;
+        /// `Received` fields in a message after which it is taken to go in circles (`554 5.4.6`).
+        hops: u32 = 50, 5 ..= 1000;
+    }
+}
+
+choice! {
+    /// What to do with a CR or LF that stands alone.
+    pub enum BareNewline {
+        /// answer `550` and take nothing
+        Refuse = "refuse",
+        /// make it a CRLF, and never an end of the message
+        Normalise = "normalise",
+    }
+}
+
+settings! {
+    /// Passing mail on to the servers behind, for domains with `--to`.
+    pub struct Proxy in Table("proxy") {
+        /// How long a connection to the server behind may take to open.
+        connect_timeout: Duration = "10 s", "100 ms" ..= "5 min";
+        /// How long the server behind may take for one answer. Keep it below the 5 minutes (10 after
+        /// the message) that the client outside waits.
+        timeout: Duration = "2 min", "1 s" ..= "10 min";
+        /// Whether the way to the server behind is encrypted.
+        tls: ProxyTls = "opportunistic";
+        /// Whether the server behind is told the real client by XCLIENT, where it offers that: it then
+        /// treats the session as the client's own.
+        xclient: bool = true;
+        /// Whether it is told the real client by XFORWARD, where it offers that: for its log.
+        xforward: bool = true;
+    }
+}
+
+choice! {
+    /// Whether the way to the server behind is encrypted.
+    pub enum ProxyTls {
+        /// with TLS where the server offers it, whoever it says it is
+        Opportunistic = "opportunistic",
+        /// only with TLS and a valid certificate
+        Require = "require",
+        /// never: for a server on the same host
+        Off = "off",
+    }
+}
+
+settings! {
+    /// Asking the DNS.
+    pub struct Dns in Table("dns") {
+        /// The servers to ask, best first. Empty: those of `/etc/resolv.conf`. DNS block lists refuse
+        /// questions that come through public resolvers; ask a resolver of your own.
+        servers: Vec<DnsServer> = [];
+        /// How long one question to one server may take.
+        timeout: Duration = "2 s", "100 ms" ..= "30 s";
+        /// How often a question is asked before the answer is "unknown".
+        attempts: u32 = 2, 1 ..= 10;
+        /// Answers that are remembered, each for as long as it says.
+        cache_size: u32 = 65536, 0 ..= 10000000;
+    }
+}
+
+settings! {
+    /// Fetching mail (RFC 1939).
+    pub struct Pop3 in Table("pop3") {
+        /// How long a client may stay silent (RFC 1939 §3 asks for at least 10 minutes).
+        idle_timeout: Duration = "10 min", "1 min" ..= "1 d";
+        /// The least time between two sign-ins to one mailbox (RFC 2449 §6.5, LOGIN-DELAY); `0 s` switches it off.
+        login_delay: Duration = "0 s", "0 s" ..= "1 h";
+        /// How long mail stays after it was fetched (RFC 2449 §6.7, EXPIRE), in whole days; without it
+        /// mail stays until it is deleted (`EXPIRE NEVER`).
+        expire: Option<Duration> = optional;
+        /// Whether passwords may come over a connection without TLS.
+        plaintext: Plaintext = "after-tls";
+    }
+}
+
+choice! {
+    /// Whether passwords may come without TLS.
+    pub enum Plaintext {
+        /// only after STLS or on `listen.pop3s`; from loopback addresses always
+        AfterTls = "after-tls",
+        /// also in clear: only where the network itself is safe
+        Always = "always",
+    }
+}

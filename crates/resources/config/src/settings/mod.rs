@@ -1,0 +1,11 @@
+//! Every setting of Postern, each defined once: one file for each part of the server.
+
+mod door;
+mod gate;
+mod mail;
+mod server;
+
+pub use door::{Limits, Listen, MinimumTls, Signin, Tls, Trust};
+pub use gate::{Dnsbl, Gate, HeaderRule, HeaderTest, TestAction, TestRow, TestRule};
+pub use mail::{BareNewline, Dns, Plaintext, Pop3, Proxy, ProxyTls, Smtp};
+pub use server::{Log, LogFormat, LogLevel, Server, Watch};
