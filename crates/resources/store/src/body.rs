@@ -1,0 +1,158 @@
+//! A message's body on its way into the store, streamed.
+//!
+//! Up to [`Options::body_in_memory`](crate::Options) stays in memory and becomes a row; what is larger
+//! goes to a file in the data folder while it arrives. Memory is bounded over all bodies together too:
+//! when the budget is spent, bodies go to files earlier.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+
+use crate::StoreError;
+use crate::files::{BodyFolder, MemoryShare, NewFile};
+
+/// How much is collected before a file is written to.
+const WRITE_CHUNK: usize = 64 * 1024;
+
+/// Takes a body piece by piece. Dropped before [`finish`](Self::finish), it leaves nothing behind.
+pub struct BodyWriter {
+    folder: Arc<BodyFolder>,
+    in_memory: usize,
+    buffer: Vec<u8>,
+    share: MemoryShare,
+    file: Option<NewFile>,
+    size: u64,
+    checksum: crc32fast::Hasher,
+}
+
+/// A whole body, ready to be accepted. Dropped instead, it leaves nothing behind.
+pub struct Body {
+    pub(crate) content: Content,
+    pub(crate) size: u64,
+    pub(crate) checksum: u32,
+}
+
+pub(crate) enum Content {
+    Memory(Vec<u8>, MemoryShare),
+    /// Written, synced, and its name in the folder synced too.
+    File(NewFile),
+}
+
+impl BodyWriter {
+    pub(crate) fn new(folder: Arc<BodyFolder>, in_memory: usize) -> Self {
+        let share = folder.share();
+        let checksum = crc32fast::Hasher::new();
+        Self { folder, in_memory, buffer: Vec::new(), share, file: None, size: 0, checksum }
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a piece.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and other failures of the disk; the body is of no use afterwards.
+    pub async fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+        self.size += piece.len() as u64;
+        self.checksum.update(piece);
+        for part in piece.chunks(WRITE_CHUNK) {
+            self.append(part).await?;
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, part: &[u8]) -> Result<(), StoreError> {
+        let wanted = self.buffer.len() + part.len();
+        if self.file.is_none() && (wanted > self.in_memory || !self.share.grow_to(wanted)) {
+            let folder = Arc::clone(&self.folder);
+            self.file = Some(blocking(move || folder.create()).await?);
+            self.flush().await?;
+            self.share.release();
+        }
+        self.buffer.extend_from_slice(part);
+        if self.file.is_some() && self.buffer.len() >= WRITE_CHUNK {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the buffer to the file and keeps its memory for the next piece.
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let (file, buffer) = blocking(move || {
+            file.handle().write_all(&buffer).map_err(|e| StoreError::io("writing a message body", e))?;
+            buffer.clear();
+            buffer.shrink_to(2 * WRITE_CHUNK);
+            Ok((file, buffer))
+        })
+        .await?;
+        self.file = Some(file);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    /// Ends the body; a body in a file is synced here, with the folder that names it.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and other failures of the disk.
+    pub async fn finish(mut self) -> Result<Body, StoreError> {
+        self.flush().await?;
+        let checksum = self.checksum.finalize();
+        let content = match self.file {
+            None => Content::Memory(self.buffer, self.share),
+            Some(mut file) => {
+                let folder = Arc::clone(&self.folder);
+                let sync = move || {
+                    let what = "syncing a message body";
+                    file.handle().sync_all().map_err(|e| StoreError::io(what, e))?;
+                    folder.sync()?;
+                    Ok(file)
+                };
+                Content::File(blocking(sync).await?)
+            }
+        };
+        Ok(Body { content, size: self.size, checksum })
+    }
+}
+
+impl Body {
+    /// Bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What it weighs in the writer's queue.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.content {
+            Content::Memory(bytes, _) => bytes.len(),
+            Content::File(_) => 0,
+        }
+    }
+}
+
+impl fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyWriter").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+/// Runs what waits for the disk where it holds up nobody else.
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T, StoreError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, StoreError> + Send + 'static,
+{
+    // The task can only be lost when the runtime is shutting down, or by a panic in `work`.
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
+}
