@@ -28,6 +28,7 @@ struct Session<'a> {
 pub(crate) async fn converse(
     stream: TcpStream,
     client: SocketAddr,
+    number: usize,
     seen: &Seen,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
