@@ -160,3 +160,57 @@ impl Metrics {
         page
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::label::DnsblState;
+    use crate::{Event, Events};
+
+    #[test]
+    fn names_are_unique_and_every_metric_says_what_it_means() {
+        let mut names = HashSet::new();
+        for metric in Metrics::ALL {
+            assert!(names.insert(metric.name), "{} twice", metric.name);
+            assert!(metric.help.ends_with('.'), "{}: {:?}", metric.name, metric.help);
+            assert!(metric.name.starts_with("postern_"), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn events_show_in_the_text() {
+        let events = Events::new();
+        let client = "192.0.2.7".parse().unwrap();
+        let why = RefusedWhy::Rate;
+        events.emit(&Event::ConnectionRefused { service: Service::Smtp, client, why });
+        events.emit(&Event::DnsblHealth { list: "bl.test", state: DnsblState::Off, why: "lists 127.0.0.1" });
+        events.emit(&Event::Shedding { level: Pressure::Stressed, why: "sessions" });
+        let session = events.open_session(Service::Pop3);
+        let text = events.open_metrics();
+        for line in [
+            "# HELP postern_sessions Sessions open now.",
+            "# TYPE postern_sessions gauge",
+            "postern_sessions{service=\"pop3\"} 1",
+            "postern_connections_refused_total{service=\"smtp\",why=\"too-fast\"} 1",
+            "postern_dnsbl_up{name=\"bl.test\"} 0",
+            "postern_pressure{level=\"stressed\"} 1",
+            "postern_pressure{level=\"normal\"} 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no {line:?} in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+        drop(session);
+        assert!(events.open_metrics().contains("postern_sessions{service=\"pop3\"} 0\n"));
+    }
+
+    #[test]
+    fn the_reference_page_has_a_row_for_each() {
+        let page = Metrics::reference();
+        assert!(page.contains(
+            "| `postern_messages_refused_total` | counter | stage, blame | Transactions refused, by stage and by whose fault it is. |"
+        ));
+        assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), Metrics::ALL.len());
+    }
+}

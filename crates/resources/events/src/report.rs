@@ -158,3 +158,117 @@ impl fmt::Display for Took {
         write!(f, "{}.{:03}ms", micros / 1000, micros % 1000)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use postern_types::{Blame, ForwardPath, Refusal, TraceId};
+
+    use super::*;
+    use crate::log::{Level, Style, logged};
+    use crate::{Events, Route, Stage};
+
+    fn lines(act: impl FnOnce(&Events)) -> String {
+        logged(Style::Journal, Level::Info, || act(&Events::new()))
+    }
+
+    fn message<'a>(sender: &'a ReversePath, recipients: &'a dyn crate::List) -> MessageEvent<'a> {
+        MessageEvent {
+            trace: TraceId::from_i64(0x0123_4567_89ab_cdef).unwrap(),
+            client: "192.0.2.7".parse().unwrap(),
+            helo: "mail.example.test",
+            sender,
+            recipients,
+            size: 10_240,
+            duration: Duration::from_micros(1234),
+        }
+    }
+
+    #[test]
+    fn an_accepted_message_is_one_line_with_its_trace_id() {
+        let sender = ReversePath::parse("ann@example.test").unwrap();
+        let recipients: Vec<_> = ["bob@example.test", "eve@example.test"]
+            .map(|text| ForwardPath::Address(text.parse().unwrap()))
+            .into();
+        let text = lines(|events| {
+            events.emit(&Event::MessageAccepted {
+                message: message(&sender, &recipients),
+                route: Route::Mailbox,
+            });
+        });
+        assert_eq!(
+            text,
+            "<6>message accepted trace=028t5cy4tqkff route=mailbox client=192.0.2.7 helo=mail.example.test \
+             from=<ann@example.test> to=bob@example.test,eve@example.test size=10240 took=1.234ms\n"
+        );
+    }
+
+    #[test]
+    fn a_refusal_shows_reply_and_cause() {
+        let refusal = Refusal::new(Blame::Content, 552, (5, 3, 4), "message too big").because("53 MB of 50");
+        let nobody: Vec<ForwardPath> = Vec::new();
+        let text = lines(|events| {
+            events.emit(&Event::MessageRefused {
+                message: message(&ReversePath::Null, &nobody),
+                stage: Stage::End,
+                refusal: &refusal,
+            });
+        });
+        assert!(text.contains("from=<> to=\"\""), "{text}");
+        assert!(text.contains("reply=\"552 5.3.4 message too big\" cause=\"53 MB of 50\""), "{text}");
+    }
+
+    #[test]
+    fn a_thousand_recipients_are_ten_names_and_a_number() {
+        let many: Vec<usize> = (0..1000).collect();
+        let list: &dyn crate::List = &many;
+        assert_eq!(list.to_string(), "0,1,2,3,4,5,6,7,8,9 and 990 more");
+    }
+
+    #[test]
+    fn a_flood_of_refused_connections_is_a_few_lines_and_a_sum() {
+        let millis = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&millis);
+        let events = Events::with_clock(move || Duration::from_millis(clock.load(Ordering::Relaxed)));
+        let refuse = |times: u32| {
+            for _ in 0..times {
+                events.emit(&Event::ConnectionRefused {
+                    service: Service::Smtp,
+                    client: "192.0.2.7".parse().unwrap(),
+                    why: RefusedWhy::BlockList,
+                });
+            }
+        };
+        let text = logged(Style::Journal, Level::Info, || {
+            refuse(10_000);
+            millis.store(1500, Ordering::Relaxed);
+            refuse(1);
+            refuse(20);
+            events.settle();
+            millis.store(2500, Ordering::Relaxed);
+            events.settle();
+        });
+        let line = "<6>connection refused service=smtp client=192.0.2.7 why=block-list";
+        let expected = format!(
+            "{line}\n{line}\n{line}\n{line} more=9997\n{line}\n{line}\n<6>connections refused why=block-list more=18\n"
+        );
+        assert_eq!(text, expected);
+        let counted = events.metrics().connections_refused.of(Service::Smtp, RefusedWhy::BlockList).get();
+        assert_eq!(counted, 10_021, "every one of them is counted");
+    }
+
+    #[test]
+    fn a_field_without_a_value_is_left_out() {
+        let text = lines(|events| {
+            events.emit(&Event::StoreError {
+                trace: None,
+                what: "accept",
+                fault: crate::StoreFault::Full,
+                why: &"disk full",
+            });
+        });
+        assert_eq!(text, "<3>store failed what=accept fault=full why=\"disk full\"\n");
+    }
+}

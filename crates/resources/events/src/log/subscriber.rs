@@ -14,7 +14,7 @@ use super::writer::Sink;
 
 /// The looks of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// For people at a terminal or a file.
     Text,
     /// Text for the systemd journal: syslog level in front, no time.
