@@ -14,6 +14,7 @@ mod fact;
 mod judge;
 mod policy;
 mod profile;
+mod record;
 mod test;
 mod verdict;
 
@@ -23,5 +24,6 @@ pub use fact::Fact;
 pub use judge::judge;
 pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, Zone};
 pub use profile::{Ceiling, Listed, Profile};
+pub use record::{RecipientVerdict, Record};
 pub use test::{Answer, Entry, Reach, Stage, Test};
 pub use verdict::{Action, ActionKind, Decision, Reason, Refused, Standing, Verdict};
