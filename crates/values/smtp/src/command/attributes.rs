@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::CommandError;
+
 /// An attribute of XCLIENT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum XclientName {
@@ -94,8 +96,15 @@ impl<N> Default for Attributes<N> {
     }
 }
 
-/// rfc-less, as Postfix has it: a value of at most 255 characters.
-pub(super) const VALUE_MAX: usize = 255;
+/// As Postfix has it: a value of at most 255 characters.
+const VALUE_MAX: usize = 255;
+
+/// A value from its xtext.
+pub(super) fn value(xtext: &str) -> Result<String, CommandError> {
+    crate::xtext::decode(xtext)
+        .filter(|text| text.len() <= VALUE_MAX && !text.chars().any(char::is_control))
+        .ok_or(CommandError::BadParameter("value of an attribute"))
+}
 
 impl<N: Copy + PartialEq> Attributes<N> {
     /// No attributes yet.
