@@ -166,26 +166,26 @@ impl Search<'_> {
 
     /// The nearest weight of the finding's rule that changes the verdict. The score grows with every
     /// weight, so halving finds it.
-    fn weight(&self, finding: &Finding) -> Option<(u32, Alternative)> {
+    fn weight(&self, finding: &Finding) -> Option<(i32, Alternative)> {
         let from = self.policy.rule(finding).weight.as_hundredths();
-        let delivered = self.verdict.action.kind() == ActionKind::Deliver;
-        let at = |distance: u32| {
-            let to = if delivered { from.saturating_add(distance) } else { from.saturating_sub(distance) };
-            let policy = with_weight(self.policy, finding, Points::hundredths(to));
+        let (farthest, step) = match self.verdict.action.kind() {
+            ActionKind::Deliver => (1 << 24, 1),
+            _ => (from.max(0), -1),
+        };
+        let at = |distance: i32| {
+            let to = Points::hundredths(from.saturating_add(step * distance));
+            let policy = with_weight(self.policy, finding, to);
             self.becomes(self.evidence, &policy).map(|kind| (to, kind))
         };
-        let (mut same, mut other) = (0, if delivered { 1 << 24 } else { from });
+        let (mut same, mut other) = (0, farthest);
         at(other)?;
         while other - same > 1 {
             let middle = same + (other - same) / 2;
             if at(middle).is_some() { other = middle } else { same = middle }
         }
         let (to, becomes) = at(other)?;
-        let change = Change::Weight {
-            setting: self.policy.setting(finding),
-            from: Points::hundredths(from),
-            to: Points::hundredths(to),
-        };
+        let setting = self.policy.setting(finding);
+        let change = Change::Weight { setting, from: Points::hundredths(from), to };
         Some((other, Alternative { change, becomes }))
     }
 
@@ -217,17 +217,9 @@ impl Search<'_> {
         ];
         candidates.into_iter().filter(|to| *to != from).find_map(|to| {
             let mut policy = self.policy.clone();
-            match &finding.fact {
-                Fact::HeaderMatch { rule, .. } if policy.header_rules.contains_key(rule) => {
-                    policy.header_rules.insert(rule.clone(), to);
-                }
-                _ => policy.tests[finding.test] = Rule { weight: policy.tests[finding.test].weight, ..to },
-            }
+            *own_rule(&mut policy, finding) = to;
             let becomes = self.becomes(self.evidence, &policy)?;
-            let setting = match &finding.fact {
-                Fact::Dnsbl { .. } => finding.test.setting(),
-                _ => self.policy.setting(finding),
-            };
+            let setting = self.policy.setting(finding);
             Some(Alternative { change: Change::Rule { setting, from, to }, becomes })
         })
     }
@@ -236,21 +228,23 @@ impl Search<'_> {
 /// The policy with another weight where the finding's rule takes its own from.
 fn with_weight(policy: &Policy, finding: &Finding, weight: Points) -> Policy {
     let mut policy = policy.clone();
-    match &finding.fact {
-        Fact::Dnsbl { zone, codes, .. } if policy.zones.contains_key(zone) => {
-            if let Some(zone) = policy.zones.get_mut(zone) {
-                zone.weight = weight;
-                zone.codes.retain(|code, _| !codes.contains(code));
-            }
-        }
-        Fact::HeaderMatch { rule, .. } if policy.header_rules.contains_key(rule) => {
-            if let Some(rule) = policy.header_rules.get_mut(rule) {
-                rule.weight = weight;
-            }
-        }
-        _ => policy.tests[finding.test].weight = weight,
+    if let Fact::Dnsbl { zone, codes, .. } = &finding.fact
+        && let Some(zone) = policy.zones.get_mut(zone)
+    {
+        zone.codes.retain(|code, _| !codes.contains(code));
     }
+    own_rule(&mut policy, finding).weight = weight;
     policy
+}
+
+/// The rule that [`Policy::rule`] takes for a finding.
+fn own_rule<'a>(policy: &'a mut Policy, finding: &Finding) -> &'a mut Rule {
+    let own = match &finding.fact {
+        Fact::Dnsbl { zone, .. } => policy.zones.get_mut(zone).map(|zone| &mut zone.rule),
+        Fact::HeaderMatch { rule, .. } => policy.header_rules.get_mut(rule),
+        _ => None,
+    };
+    own.unwrap_or(&mut policy.tests[finding.test])
 }
 
 impl fmt::Display for Explanation {
@@ -290,13 +284,20 @@ fn capital(kind: ActionKind) -> &'static str {
     }
 }
 
+impl Line {
+    fn added(&self) -> String {
+        let sign = if self.weight < Points::ZERO { "" } else { "+" };
+        format!("{sign}{}", self.weight)
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let added = match (self.standing, self.action) {
             (Some(Standing::Counted), RuleAction::Reject) => "reject".to_owned(),
             (Some(Standing::Counted), RuleAction::Quarantine) => "hold".to_owned(),
-            (Some(Standing::Counted), _) => format!("+{}", self.weight),
-            (Some(Standing::Shadow), _) => format!("(+{})", self.weight),
+            (Some(Standing::Counted), _) => self.added(),
+            (Some(Standing::Shadow), _) => format!("({})", self.added()),
             (Some(Standing::Exempt), _) => "exempt".to_owned(),
             (Some(Standing::Off), _) => "off".to_owned(),
             (None, _) => String::new(),

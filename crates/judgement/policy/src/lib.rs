@@ -22,7 +22,7 @@ pub use evidence::{Client, Evidence, Finding, Helo, Message, Outcome, Rdns};
 pub use explain::{Alternative, Change, Explanation, Line, explain};
 pub use fact::Fact;
 pub use judge::judge;
-pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, Zone};
+pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, ZoneRule};
 pub use profile::{Ceiling, Listed, Profile};
 pub use record::{RecipientVerdict, Record};
 pub use test::{Answer, Entry, Reach, Stage, Test};

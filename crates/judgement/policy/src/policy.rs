@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Fact, Finding, Test};
 
-/// An amount of suspicion, in hundredths of a point; never negative. Sums stop at the largest value.
+/// An amount of suspicion, in hundredths of a point; what speaks for a message is negative. Sums stop
+/// at the ends of the range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Points(u32);
+pub struct Points(i32);
 
 /// The rules by which evidence is judged.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
@@ -23,8 +24,8 @@ pub struct Policy {
     pub tests: Rules,
     /// Where the score begins to matter.
     pub thresholds: Thresholds,
-    /// What the DNS lists weigh, by zone; a zone that is not named weighs what the `dnsbl` rule says.
-    pub zones: BTreeMap<String, Zone>,
+    /// Rules for single DNS lists, by zone; others follow the `dnsbl` rule.
+    pub zones: BTreeMap<String, ZoneRule>,
     /// Rules for single header rules, by name; others follow the `header_rule` rule.
     pub header_rules: BTreeMap<String, Rule>,
 }
@@ -76,13 +77,13 @@ pub struct Thresholds {
     pub reject: Option<Points>,
 }
 
-/// What a DNS list's answers weigh.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Zone {
-    /// The weight of an answer that `codes` doesn't name.
-    pub weight: Points,
+/// What a DNS list's answers do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneRule {
+    /// What they do, and what an answer weighs that `codes` doesn't name.
+    pub rule: Rule,
     /// The weight of single answers, such as `127.0.0.4`.
+    #[serde(default)]
     pub codes: BTreeMap<Ipv4Addr, Points>,
 }
 
@@ -97,44 +98,40 @@ impl Points {
 
     /// Hundredths of a point: 250 is 2.5.
     #[must_use]
-    pub const fn hundredths(hundredths: u32) -> Self {
+    pub const fn hundredths(hundredths: i32) -> Self {
         Self(hundredths)
     }
 
     /// The hundredths.
     #[must_use]
-    pub const fn as_hundredths(self) -> u32 {
+    pub const fn as_hundredths(self) -> i32 {
         self.0
     }
 
-    /// The sum, at most the largest value.
+    /// The sum.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
-
-    /// The difference, at least zero.
-    #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
-    }
 }
 
-/// `7`, `2.5`, `0.25`.
+/// `7`, `2.5`, `-0.25`.
 impl fmt::Display for Points {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0 / 100, self.0 % 100) {
-            (whole, 0) => write!(f, "{whole}"),
-            (whole, part) if part % 10 == 0 => write!(f, "{whole}.{}", part / 10),
-            (whole, part) => write!(f, "{whole}.{part:02}"),
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let size = self.0.unsigned_abs();
+        match (size / 100, size % 100) {
+            (whole, 0) => write!(f, "{sign}{whole}"),
+            (whole, part) if part % 10 == 0 => write!(f, "{sign}{whole}.{}", part / 10),
+            (whole, part) => write!(f, "{sign}{whole}.{part:02}"),
         }
     }
 }
 
 impl Default for Thresholds {
-    /// Refused from 8 points on; quarantine only when it is switched on.
+    /// To quarantine from 5 points on, refused from 10.
     fn default() -> Self {
-        Self { quarantine: None, reject: Some(Points::hundredths(800)) }
+        Self { quarantine: Some(Points::hundredths(500)), reject: Some(Points::hundredths(1000)) }
     }
 }
 
@@ -146,15 +143,14 @@ impl Rule {
     }
 }
 
-impl Zone {
+impl ZoneRule {
     /// What a list's answers weigh together: as much as the heaviest.
-    #[must_use]
-    pub fn weigh(&self, codes: &[Ipv4Addr]) -> Points {
+    fn weigh(&self, codes: &[Ipv4Addr]) -> Points {
         codes
             .iter()
-            .map(|code| self.codes.get(code).copied().unwrap_or(self.weight))
+            .map(|code| self.codes.get(code).copied().unwrap_or(self.rule.weight))
             .max()
-            .unwrap_or(self.weight)
+            .unwrap_or(self.rule.weight)
     }
 }
 
@@ -198,21 +194,23 @@ impl<'de> Deserialize<'de> for Rules {
 }
 
 impl Policy {
-    /// The rule for a finding: its test's, with the weight of its zone, or that of its header rule.
+    /// The rule for a finding: that of its DNS list or header rule where there is one, else its test's.
     #[must_use]
     pub fn rule(&self, finding: &Finding) -> Rule {
         let rule = self.tests[finding.test];
-        match &finding.fact {
-            Fact::Dnsbl { zone, codes, .. } => match self.zones.get(zone) {
-                Some(zone) => Rule { weight: zone.weigh(codes), ..rule },
-                None => rule,
-            },
-            // The test as a whole switched off or to shadow switches each of its rules.
-            Fact::HeaderMatch { rule: name, .. } if rule.action != RuleAction::Off => {
-                let own = self.header_rules.get(name).copied().unwrap_or(rule);
-                if rule.mode == Mode::Shadow { Rule { mode: Mode::Shadow, ..own } } else { own }
+        let own = match &finding.fact {
+            Fact::Dnsbl { zone, codes, .. } => {
+                self.zones.get(zone).map(|zone| Rule { weight: zone.weigh(codes), ..zone.rule })
             }
-            _ => rule,
+            Fact::HeaderMatch { rule, .. } => self.header_rules.get(rule).copied(),
+            _ => None,
+        };
+        match own {
+            // The test as a whole switched off, or to shadow, switches each part of it.
+            Some(_) if rule.action == RuleAction::Off => rule,
+            Some(own) if rule.mode == Mode::Shadow => Rule { mode: Mode::Shadow, ..own },
+            Some(own) => own,
+            None => rule,
         }
     }
 
@@ -220,9 +218,9 @@ impl Policy {
     #[must_use]
     pub fn setting(&self, finding: &Finding) -> String {
         match &finding.fact {
-            Fact::Dnsbl { zone, .. } if self.zones.contains_key(zone) => format!("gate.dnsbl.\"{zone}\""),
+            Fact::Dnsbl { zone, .. } if self.zones.contains_key(zone) => format!("gate.dnsbl[\"{zone}\"]"),
             Fact::HeaderMatch { rule, .. } if self.header_rules.contains_key(rule) => {
-                format!("gate.header_rules.{rule}")
+                format!("gate.header[\"{rule}\"]")
             }
             _ => finding.test.setting(),
         }
@@ -235,7 +233,9 @@ mod tests {
 
     #[test]
     fn points_read_as_people_write_them() {
-        for (hundredths, text) in [(0, "0"), (700, "7"), (250, "2.5"), (25, "0.25"), (1005, "10.05")] {
+        for (hundredths, text) in
+            [(0, "0"), (700, "7"), (250, "2.5"), (25, "0.25"), (1005, "10.05"), (-250, "-2.5"), (-5, "-0.05")]
+        {
             assert_eq!(Points::hundredths(hundredths).to_string(), text);
         }
     }
@@ -256,7 +256,8 @@ mod tests {
     fn the_heaviest_answer_of_a_zone_counts() {
         let light = Ipv4Addr::new(127, 0, 0, 10);
         let heavy = Ipv4Addr::new(127, 0, 0, 2);
-        let zone = Zone { weight: Points(100), codes: [(heavy, Points(700)), (light, Points(50))].into() };
+        let rule = Rule::new(RuleAction::Score, Points(100));
+        let zone = ZoneRule { rule, codes: [(heavy, Points(700)), (light, Points(50))].into() };
         assert_eq!(zone.weigh(&[light, heavy]), Points(700));
         assert_eq!(zone.weigh(&[light]), Points(50));
         assert_eq!(zone.weigh(&[Ipv4Addr::new(127, 0, 0, 9)]), Points(100));
