@@ -1,0 +1,297 @@
+//! Who may connect: how many at a time, in all, per host and per network, and how often.
+//!
+//! A host is one IPv4 address or one IPv6 /64 (whoever has one IPv6 address has 2^64 of
+//! them); a network is an IPv4 /24 or an IPv6 /48. One lock, four small tables; a connection
+//! costs well under a microsecond. Time comes from the caller.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use postern_types::AddressSet;
+
+/// How many connections are let in. Zero in a limit means: no limit.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Connections at a time in all. Default 10,000.
+    pub total: u32,
+    /// Connections at a time from one host. Default 50, as Postfix's.
+    pub per_host: u32,
+    /// Connections at a time from one network. Default 200.
+    pub per_network: u32,
+    /// New connections a minute from one host, as a steady rate with a burst of as many.
+    /// Default 0: no limit, as Postfix's.
+    pub per_minute: u32,
+    /// Addresses that no limit holds for; they count towards the total that others see.
+    pub exempt: AddressSet,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { total: 10_000, per_host: 50, per_network: 200, per_minute: 0, exempt: AddressSet::default() }
+    }
+}
+
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refused {
+    /// The server has as many connections as it takes.
+    Total,
+    /// The host has as many connections as it may.
+    Host,
+    /// The network has as many connections as it may.
+    Network,
+    /// The host comes too often.
+    Rate,
+}
+
+/// How many connections were refused since the start, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefusedCounts {
+    /// For [`Refused::Total`].
+    pub total: u64,
+    /// For [`Refused::Host`].
+    pub host: u64,
+    /// For [`Refused::Network`].
+    pub network: u64,
+    /// For [`Refused::Rate`].
+    pub rate: u64,
+}
+
+/// Lets connections in, or not. Clones share the count.
+#[derive(Clone)]
+pub struct Admission {
+    inner: Arc<Inner>,
+}
+
+/// A connection that was let in; counted until this is dropped.
+pub struct Admitted {
+    inner: Arc<Inner>,
+    /// `None` for an exempt address.
+    from: Option<(Host, Net)>,
+}
+
+struct Inner {
+    settings: Settings,
+    tables: Mutex<Tables>,
+    refused: [AtomicU64; 4],
+}
+
+struct Tables {
+    live: u32,
+    /// Connections at a time; an entry goes away with its last connection, so there are
+    /// never more entries than connections.
+    hosts: HashMap<Host, u32>,
+    networks: HashMap<Net, u32>,
+    rates: Rates,
+}
+
+/// One IPv4 address, or the upper half of an IPv6 address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Host {
+    V4(u32),
+    V6(u64),
+}
+
+/// An IPv4 /24 or an IPv6 /48.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Net(Host);
+
+impl Host {
+    fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(u32::from(ip)),
+            // The shift leaves 64 bits.
+            IpAddr::V6(ip) => Self::V6((u128::from(ip) >> 64) as u64),
+        }
+    }
+
+    fn network(self) -> Net {
+        Net(match self {
+            Self::V4(ip) => Self::V4(ip >> 8),
+            Self::V6(half) => Self::V6(half >> 16),
+        })
+    }
+}
+
+impl Admission {
+    /// Nobody is in yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let tables = Tables {
+            live: 0,
+            hosts: HashMap::new(),
+            networks: HashMap::new(),
+            rates: Rates::new(settings.per_minute),
+        };
+        let refused = Default::default();
+        Self { inner: Arc::new(Inner { settings, tables: Mutex::new(tables), refused }) }
+    }
+
+    /// Lets a connection in, or says why not. A refused one does not count against the host.
+    ///
+    /// # Errors
+    /// The first limit that is reached: total, host, network, rate.
+    pub fn admit(&self, ip: IpAddr, now: Instant) -> Result<Admitted, Refused> {
+        let settings = &self.inner.settings;
+        let exempt = settings.exempt.contains(ip);
+        let host = Host::of(ip);
+        let mut tables = self.inner.tables();
+        if exempt {
+            tables.live += 1;
+            return Ok(Admitted { inner: self.inner.clone(), from: None });
+        }
+        if let Err(why) = tables.enter(settings, host, now) {
+            drop(tables);
+            self.inner.refused[why as usize].fetch_add(1, Ordering::Relaxed);
+            return Err(why);
+        }
+        Ok(Admitted { inner: self.inner.clone(), from: Some((host, host.network())) })
+    }
+
+    /// How many connections are in.
+    #[must_use]
+    pub fn live(&self) -> u32 {
+        self.inner.tables().live
+    }
+
+    /// How many were refused since the start.
+    #[must_use]
+    pub fn refused(&self) -> RefusedCounts {
+        let count = |why: Refused| self.inner.refused[why as usize].load(Ordering::Relaxed);
+        RefusedCounts {
+            total: count(Refused::Total),
+            host: count(Refused::Host),
+            network: count(Refused::Network),
+            rate: count(Refused::Rate),
+        }
+    }
+}
+
+impl Inner {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        // Nothing panics while it is held.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn enter(&mut self, settings: &Settings, host: Host, now: Instant) -> Result<(), Refused> {
+        let full = |count: u32, limit: u32| limit != 0 && count >= limit;
+        if full(self.live, settings.total) {
+            return Err(Refused::Total);
+        }
+        let network = host.network();
+        if full(self.hosts.get(&host).copied().unwrap_or(0), settings.per_host) {
+            return Err(Refused::Host);
+        }
+        if full(self.networks.get(&network).copied().unwrap_or(0), settings.per_network) {
+            return Err(Refused::Network);
+        }
+        if !self.rates.take(host, now) {
+            return Err(Refused::Rate);
+        }
+        self.live += 1;
+        *self.hosts.entry(host).or_default() += 1;
+        *self.networks.entry(network).or_default() += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self, from: Option<(Host, Net)>) {
+        self.live = self.live.saturating_sub(1);
+        if let Some((host, network)) = from {
+            decrement(&mut self.hosts, host);
+            decrement(&mut self.networks, network);
+        }
+    }
+}
+
+fn decrement<K: std::hash::Hash + Eq>(table: &mut HashMap<K, u32>, key: K) {
+    if let std::collections::hash_map::Entry::Occupied(mut entry) = table.entry(key) {
+        *entry.get_mut() -= 1;
+        if *entry.get() == 0 {
+            entry.remove();
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.inner.tables().leave(self.from);
+    }
+}
+
+/// New connections per minute, by the generic cell rate algorithm: per host one moment, at
+/// which its allowance will be whole again.
+struct Rates {
+    /// Between two connections at the steady rate; zero for no limit.
+    interval: Duration,
+    whole_at: HashMap<Host, Instant>,
+    sweep_at: usize,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// At most so many hosts are remembered. Should more than that come within a minute, all
+/// start afresh: no limit per host helps against them.
+const MOST_RATES: usize = 65_536;
+const FIRST_SWEEP: usize = 1_024;
+
+impl Rates {
+    fn new(per_minute: u32) -> Self {
+        let interval = MINUTE.checked_div(per_minute).unwrap_or_default();
+        Self { interval, whole_at: HashMap::new(), sweep_at: FIRST_SWEEP }
+    }
+
+    /// Whether the host may come now; if so, it is charged for it.
+    fn take(&mut self, host: Host, now: Instant) -> bool {
+        if self.interval.is_zero() {
+            return true;
+        }
+        let whole_at = self.whole_at.get(&host).copied().unwrap_or(now).max(now);
+        let after = whole_at + self.interval;
+        if after > now + MINUTE {
+            return false;
+        }
+        if self.whole_at.len() >= self.sweep_at {
+            self.sweep(now);
+        }
+        self.whole_at.insert(host, after);
+        true
+    }
+
+    /// Forgets the hosts whose allowance is whole. The next sweep comes when the table has
+    /// doubled, so each host pays for a constant share of it.
+    fn sweep(&mut self, now: Instant) {
+        self.whole_at.retain(|_, whole_at| *whole_at > now);
+        if self.whole_at.len() >= MOST_RATES {
+            self.whole_at.clear();
+        }
+        self.sweep_at = (self.whole_at.len() * 2).clamp(FIRST_SWEEP, MOST_RATES);
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Total => "the server has as many connections as it takes",
+            Self::Host => "too many connections from this host",
+            Self::Network => "too many connections from this network",
+            Self::Rate => "too many new connections from this host",
+        })
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").field("live", &self.live()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Admitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitted").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Listening sockets: bound before the rights are dropped, accepting afterwards.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{NetError, Stream};
+
+/// How many connections the system keeps for us until they are accepted (the kernel's
+/// `net.core.somaxconn` may make it less).
+const BACKLOG: i32 = 4096;
+
+/// Between attempts to accept while the process is out of file descriptors or memory.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A bound, listening socket that no runtime knows yet: made while the process still has the
+/// right to, turned into a [`Listener`] later. Clients may connect already; they wait.
+#[derive(Debug)]
+pub struct Socket {
+    listener: StdListener,
+    address: SocketAddr,
+}
+
+impl Socket {
+    /// Binds an address. Port 0 takes a free one; see [`Socket::address`].
+    ///
+    /// `[::]:25` takes IPv6 only, so that it and `0.0.0.0:25` stand side by side whatever the
+    /// system's default is.
+    ///
+    /// # Errors
+    /// [`NetError::Bind`] with a hint where the cause is a common one.
+    pub fn bind(address: SocketAddr) -> Result<Self, NetError> {
+        let bound = || -> io::Result<Self> {
+            let socket = socket2::Socket::new(
+                socket2::Domain::for_address(address),
+                socket2::Type::STREAM,
+                Some(socket2::Protocol::TCP),
+            )?;
+            if address.is_ipv6() {
+                socket.set_only_v6(true)?;
+            }
+            // A restart must not wait for old connections in TIME_WAIT.
+            socket.set_reuse_address(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            Self::from_std(socket.into())
+        };
+        bound().map_err(|source| NetError::Bind { address, source })
+    }
+
+    /// Binds all of a list; at the first error none stays bound.
+    ///
+    /// # Errors
+    /// See [`Socket::bind`].
+    pub fn bind_all(addresses: &[SocketAddr]) -> Result<Vec<Self>, NetError> {
+        addresses.iter().map(|&address| Self::bind(address)).collect()
+    }
+
+    /// Takes a socket that listens already.
+    ///
+    /// # Errors
+    /// When it cannot be made non-blocking or has no address.
+    pub fn from_std(listener: StdListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Hands the socket to the runtime; must be called inside one.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch the socket.
+    pub fn listen(self) -> Result<Listener, NetError> {
+        let address = self.address;
+        let inner =
+            TcpListener::from_std(self.listener).map_err(|source| NetError::Bind { address, source })?;
+        Ok(Listener { inner, address, exhausted: Arc::default() })
+    }
+}
+
+/// A listening socket in the runtime.
+#[derive(Debug)]
+pub struct Listener {
+    inner: TcpListener,
+    address: SocketAddr,
+    exhausted: Arc<AtomicU64>,
+}
+
+impl Listener {
+    /// The next connection. Never fails: a client that went away is passed over; out of file
+    /// descriptors or memory, it waits (20 ms at first, 1 s at most) and tries again, and the
+    /// clients wait in the kernel's queue.
+    ///
+    /// Cancel-safe.
+    pub async fn accept(&self) -> Stream {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.inner.accept().await {
+                Ok((tcp, peer)) => {
+                    if pause > FIRST_PAUSE {
+                        tracing::info!(listener = %self.address, "accepting connections again");
+                    }
+                    match Stream::accepted(tcp, peer) {
+                        Ok(stream) => return stream,
+                        Err(error) => tracing::debug!(%peer, %error, "the client went away at once"),
+                    }
+                }
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => {
+                    self.exhausted.fetch_add(1, Ordering::Relaxed);
+                    if pause == FIRST_PAUSE {
+                        tracing::warn!(listener = %self.address, %error, "cannot accept connections");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often accepting failed for want of file descriptors or memory.
+    #[must_use]
+    pub fn exhausted(&self) -> u64 {
+        self.exhausted.load(Ordering::Relaxed)
+    }
+}
+
+/// Errors of one connection that is gone already (accept(2): "treat them like EAGAIN"): each
+/// takes one connection off the queue, so going on at once cannot spin.
+fn is_the_clients(error: &io::Error) -> bool {
+    let Some(code) = error.raw_os_error() else { return false };
+    matches!(
+        Errno::from_raw(code),
+        Errno::ECONNABORTED
+            | Errno::ECONNRESET
+            | Errno::EINTR
+            | Errno::EPROTO
+            | Errno::ENETDOWN
+            | Errno::ENOPROTOOPT
+            | Errno::EHOSTDOWN
+            | Errno::ENONET
+            | Errno::EHOSTUNREACH
+            | Errno::EOPNOTSUPP
+            | Errno::ENETUNREACH
+            | Errno::EPERM
+    )
+}
+
+/// Both ends of a connection as the limits and logs want them: IPv4 as IPv4, even where it
+/// came in through a socket for both families (systemd makes such).
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Small replies must not wait for the acknowledgement of the one before.
+pub(crate) fn without_delay(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)
+}
