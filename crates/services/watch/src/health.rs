@@ -146,3 +146,17 @@ impl Health {
         Report { status, phase: self.phase(), version: self.0.version, parts }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_that_hangs_is_down() {
+        let health = Parts::new().part("store", std::future::pending).part("dns", || async { State::Up });
+        let report = health.health("1").report().await;
+        assert_eq!(report.status, "down");
+        assert_eq!(report.parts["store"], State::Down("no answer within 2 s".into()));
+        assert_eq!(report.parts["dns"], State::Up);
+    }
+}
