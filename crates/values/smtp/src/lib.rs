@@ -10,10 +10,10 @@
 //! - [`client`]: the sending side: proxy, delivery, probes.
 //! - [`proxy_protocol`]: the header that a load balancer puts in front of a connection.
 
+mod body;
 pub mod client;
 pub mod command;
 mod extensions;
-mod line_ends;
 pub mod proxy_protocol;
 pub mod server;
 mod xtext;

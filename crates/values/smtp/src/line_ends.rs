@@ -1,1 +1,0 @@
-//! Line ends of message bodies.
