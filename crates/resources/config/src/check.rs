@@ -1,8 +1,9 @@
 //! Mistakes that show only when settings are seen together.
 
 use crate::config::Config;
-use crate::read::Reader;
-use crate::settings::HeaderTest;
+use crate::read::{Reader, join};
+use crate::schema::Table;
+use crate::settings::{HeaderRule, HeaderTest};
 
 /// Notes every contradiction between settings that are right by themselves.
 pub(crate) fn all(config: &Config, reader: &Reader<'_>) {
@@ -15,13 +16,15 @@ pub(crate) fn all(config: &Config, reader: &Reader<'_>) {
 /// Pairs of settings of which one must not exceed the other.
 fn order(config: &Config, reader: &Reader<'_>) {
     let (smtp, limits, gate) = (&config.smtp, &config.limits, &config.gate);
+    // A threshold that is "never" has no order.
+    let in_order =
+        gate.quarantine.0.zip(gate.reject.0).is_none_or(|(quarantine, reject)| quarantine <= reject);
     let pairs = [
         (smtp.errors_soft <= smtp.errors_hard, "smtp.errors_soft", "smtp.errors_hard"),
         (smtp.timeout_stressed <= smtp.timeout, "smtp.timeout_stressed", "smtp.timeout"),
-        (limits.shed_low < limits.shed_high, "limits.shed_low", "limits.shed_high"),
         (limits.per_address <= limits.connections, "limits.per_address", "limits.connections"),
         (limits.per_network <= limits.connections, "limits.per_network", "limits.connections"),
-        (gate.quarantine_at <= gate.reject_at, "gate.quarantine_at", "gate.reject_at"),
+        (in_order, "gate.quarantine", "gate.reject"),
         (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
     ];
     for (right, small, large) in pairs {
@@ -29,6 +32,15 @@ fn order(config: &Config, reader: &Reader<'_>) {
             let key = if reader.is_written(small) { small } else { large };
             reader.note_setting(key, format!("`{small}` must not be more than `{large}`"));
         }
+    }
+    if limits.shed_low >= limits.shed_high && !reader.is_wrong("limits.shed_high") {
+        let low = reader.is_written("limits.shed_low");
+        let key = if low { "limits.shed_low" } else { "limits.shed_high" };
+        reader.note_setting(key, "`limits.shed_low` must be less than `limits.shed_high`");
+    }
+    if smtp.free_disk() < smtp.message_size && !reader.is_wrong("smtp.message_size") {
+        let message = "one message of `smtp.message_size` must fit into `smtp.minimum_free_disk`";
+        reader.note_setting("smtp.minimum_free_disk", message);
     }
     if limits.per_address > limits.per_network && !reader.is_wrong("limits.per_network") {
         reader.note_setting(
@@ -78,31 +90,22 @@ fn listeners(config: &Config, reader: &Reader<'_>) {
     }
 }
 
-/// Names that must be different, fields that must be fields.
+/// Names that look right by themselves and are not.
 fn names(config: &Config, reader: &Reader<'_>) {
     if !config.server.hostname.is_qualified() {
         let message = "the host name needs a domain, such as mail.example.org (RFC 5321 §2.3.5)";
         reader.note_setting("server.hostname", message);
     }
-    for (i, rule) in config.headers.iter().enumerate() {
-        let token = |c: char| c.is_ascii_graphic() && c != ':';
-        if !rule.field.chars().all(token) {
+    for (name, rule) in &config.header_rules {
+        let path = join(HeaderRule::SECTION.path, name);
+        // rfc5322 §3.6.8: ftext
+        if !rule.field.chars().all(|c| c.is_ascii_graphic() && c != ':') {
             let message =
                 format!("`{}` is not the name of a header field: write it without colon", rule.field);
-            reader.note_setting(&format!("gate.header[{}].field", i + 1), message);
+            reader.note_setting(&format!("{path}.field"), message);
         }
         if rule.pattern.is_none() && rule.test != HeaderTest::Missing {
-            let message = "this test needs a `pattern`";
-            reader.note_setting(&format!("gate.header[{}].test", i + 1), message);
-        }
-        if config.headers[..i].iter().any(|earlier| earlier.name == rule.name) {
-            let message = format!("there is another rule with the name `{}`", rule.name);
-            reader.note_setting(&format!("gate.header[{}].name", i + 1), message);
-        }
-    }
-    for (i, list) in config.dnsbl.iter().enumerate() {
-        if config.dnsbl[..i].iter().any(|earlier| earlier.zone == list.zone) {
-            reader.note_setting(&format!("gate.dnsbl[{}].zone", i + 1), "this list is already there");
+            reader.note_setting(&path, "this rule needs a `pattern`");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use postern_types::Domain;
 use toml::de::DeTable;
 
 use crate::check;
@@ -52,8 +53,10 @@ pub struct Config {
     pub trust: Trust,
     pub proxy: Proxy,
     pub gate: Gate,
-    pub dnsbl: Vec<Dnsbl>,
-    pub headers: Vec<HeaderRule>,
+    /// The DNS block lists, by zone.
+    pub dnsbl: BTreeMap<Domain, Dnsbl>,
+    /// The header rules, by name.
+    pub header_rules: BTreeMap<String, HeaderRule>,
     /// Every test of the table that was handed in, by name.
     pub tests: BTreeMap<&'static str, TestRule>,
     pub dns: Dns,
@@ -156,8 +159,9 @@ fn read<'s>(
     let trust = one::<Trust>(reader, root);
     let proxy = one::<Proxy>(reader, root);
     let gate = one::<Gate>(reader, root);
-    let dnsbl = many::<Dnsbl>(reader, root);
-    let headers = many::<HeaderRule>(reader, root);
+    let dnsbl =
+        named::<Dnsbl, _>(reader, root, |zone| Domain::parse(zone).map_err(|error| error.to_string()));
+    let header_rules = named::<HeaderRule, _>(reader, root, rule_name);
     let tests = read_tests(&reader.scope(root, TestRule::SECTION.path), rows);
     let dns = one::<Dns>(reader, root);
     let pop3 = one::<Pop3>(reader, root);
@@ -174,7 +178,7 @@ fn read<'s>(
         proxy: proxy?,
         gate: gate?,
         dnsbl: dnsbl?,
-        headers: headers?,
+        header_rules: header_rules?,
         tests: tests?,
         dns: dns?,
         pop3: pop3?,
@@ -192,10 +196,36 @@ fn one<'s, T: Table>(reader: &Reader<'s>, root: &DeTable<'s>) -> Option<T> {
     T::read(&reader.scope(root, T::SECTION.path))
 }
 
-fn many<'s, T: Table>(reader: &Reader<'s>, root: &DeTable<'s>) -> Option<Vec<T>> {
-    let scopes = reader.list(root, T::SECTION.path);
-    let read: Vec<Option<T>> = scopes.iter().map(T::read).collect();
-    read.into_iter().collect()
+/// Sections with names of the user's own.
+fn named<'s, T: Table, N: Ord>(
+    reader: &Reader<'s>,
+    root: &DeTable<'s>,
+    name_of: impl Fn(&str) -> Result<N, String>,
+) -> Option<BTreeMap<N, T>> {
+    let mut complete = true;
+    let mut sections = BTreeMap::new();
+    for (name, scope) in reader.scope(root, T::SECTION.path).named() {
+        let section = T::read(&scope);
+        match (name_of(&name), section) {
+            (Ok(name), Some(section)) => {
+                if sections.insert(name, section).is_some() {
+                    scope.note("this section is already there under another spelling of its name");
+                }
+            }
+            (Err(why), _) => scope.note(why),
+            (Ok(_), None) => complete = false,
+        }
+    }
+    complete.then_some(sections)
+}
+
+fn rule_name(name: &str) -> Result<String, String> {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain {
+        Ok(name.to_owned())
+    } else {
+        Err("the name of a rule is made of letters, digits, _ and -".into())
+    }
 }
 
 /// The rules of all tests in the table: as the file says, or as the row says.

@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 use crate::read::join;
-use crate::schema::{Need, Section, Setting, Shape, Table, Written};
+use crate::schema::{Need, Section, Setting, Table, Written};
 use crate::settings::TestRule;
 
 /// One setting and its value.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Effective {
-    /// `smtp.message_size`, `gate.dnsbl[1].zone`.
+    /// `smtp.message_size`, `gate.tests.rdns.weight`.
     pub key: String,
     /// The value in TOML; empty when the setting is absent. Secrets are `"***"`.
     pub value: String,
@@ -26,9 +26,6 @@ pub struct Effective {
     /// As `value` with secrets in clear.
     #[serde(skip)]
     canonical: String,
-    /// The section's line in TOML.
-    #[serde(skip)]
-    header: String,
 }
 
 impl Config {
@@ -44,13 +41,16 @@ impl Config {
         self.add(&mut all, &self.trust);
         self.add(&mut all, &self.proxy);
         self.add(&mut all, &self.gate);
-        self.add_list(&mut all, &self.dnsbl);
-        self.add_list(&mut all, &self.headers);
+        for (zone, list) in &self.dnsbl {
+            self.add_named(&mut all, zone.as_str(), list);
+        }
+        for (name, rule) in &self.header_rules {
+            self.add_named(&mut all, name, rule);
+        }
         for row in self.rows {
             let Some(rule) = self.tests.get(row.name) else { continue };
             let path = join(TestRule::SECTION.path, row.name);
-            let header = format!("[{path}]");
-            self.add_all(&mut all, &path, &header, &row.settings(), rule.values());
+            self.add_all(&mut all, &path, &row.settings(), rule.values());
         }
         self.add(&mut all, &self.dns);
         self.add(&mut all, &self.pop3);
@@ -78,26 +78,14 @@ impl Config {
 
     fn add<T: Table>(&self, all: &mut Vec<Effective>, section: &T) {
         let Section { path, settings, .. } = T::SECTION;
-        self.add_all(all, path, &format!("[{path}]"), settings, section.values());
+        self.add_all(all, path, settings, section.values());
     }
 
-    fn add_list<T: Table>(&self, all: &mut Vec<Effective>, entries: &[T]) {
-        let Section { path, settings, shape, .. } = T::SECTION;
-        debug_assert_eq!(shape, Shape::List);
-        for (i, entry) in entries.iter().enumerate() {
-            let place = format!("{path}[{}]", i + 1);
-            self.add_all(all, &place, &format!("[[{path}]]"), settings, entry.values());
-        }
+    fn add_named<T: Table>(&self, all: &mut Vec<Effective>, name: &str, section: &T) {
+        self.add_all(all, &join(T::SECTION.path, name), T::SECTION.settings, section.values());
     }
 
-    fn add_all(
-        &self,
-        all: &mut Vec<Effective>,
-        path: &str,
-        header: &str,
-        settings: &[Setting],
-        values: Vec<Written>,
-    ) {
+    fn add_all(&self, all: &mut Vec<Effective>, path: &str, settings: &[Setting], values: Vec<Written>) {
         for (setting, value) in settings.iter().zip(values) {
             let key = join(path, setting.name);
             let default = setting.default();
@@ -108,15 +96,7 @@ impl Config {
             };
             let line = self.line(&key);
             let Written { shown, canonical } = value;
-            all.push(Effective {
-                key,
-                value: shown,
-                default,
-                changed,
-                line,
-                canonical,
-                header: header.into(),
-            });
+            all.push(Effective { key, value: shown, default, changed, line, canonical });
         }
     }
 }
@@ -133,7 +113,7 @@ impl Setting {
 }
 
 impl Effective {
-    /// The settings as a file; each table of a list has its own header.
+    /// The settings as a file.
     #[must_use]
     pub fn to_toml(settings: &[Self]) -> String {
         let mut out = String::new();
@@ -143,7 +123,7 @@ impl Effective {
             if own != path {
                 let gap = if path.is_empty() { "" } else { "\n" };
                 path = own;
-                let _ = writeln!(out, "{gap}{}", setting.header);
+                let _ = writeln!(out, "{gap}[{own}]");
             }
             let _ = match setting.value.as_str() {
                 "" => writeln!(out, "# {name} is not set"),

@@ -11,7 +11,7 @@ use crate::settings::{TestRow, TestRule};
 /// A setting or section in words.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Explained {
-    /// The setting or section, without list positions.
+    /// The setting or section.
     pub key: String,
     /// What it is for, in Markdown.
     pub about: String,
@@ -39,32 +39,38 @@ pub fn explain(
     rows: &'static [TestRow],
     config: Option<&Config>,
 ) -> Result<Explained, Option<String>> {
-    let plain = without_positions(key);
-    for section in SECTIONS {
-        if section.path == plain {
-            return Ok(explain_section(&section, rows));
-        }
-    }
-    let all = every_setting(rows);
-    let exact = all.iter().find(|(full, _)| *full == plain);
-    let by_name: Vec<_> = all.iter().filter(|(_, setting)| setting.name == plain).collect();
-    let found = exact.or(if by_name.len() == 1 { by_name.first().copied() } else { None });
-    if let Some((full, setting)) = found {
-        return Ok(explain_setting(full, setting, config));
+    let key = key.trim_matches(['[', ']']);
+    if let Some(section) = SECTIONS.iter().find(|section| section.path == key) {
+        return Ok(explain_section(section, rows));
     }
     if let Some(row) =
-        rows.iter().find(|row| join(TestRule::SECTION.path, row.name) == plain || row.name == plain)
+        rows.iter().find(|row| row.name == key || join(TestRule::SECTION.path, row.name) == key)
     {
         return Ok(explain_test(row));
     }
+    let all = every_setting(rows);
+    // `gate.dnsbl."zen.example".weight` is about `gate.dnsbl.weight`.
+    let general = SECTIONS.iter().find_map(|section| {
+        let own = section.shape == Shape::Named && key.starts_with(&format!("{}.", section.path));
+        own.then(|| join(section.path, key.rsplit('.').next().unwrap_or_default()))
+    });
+    let called = |name: &str| all.iter().find(|(full, _)| full == name);
+    if let Some((full, setting)) = called(key).or_else(|| called(general.as_deref()?)) {
+        return Ok(explain_setting(full, setting, config));
+    }
+    let by_name: Vec<_> = all.iter().filter(|(_, setting)| setting.name == key).collect();
+    if let [(full, setting)] = by_name[..] {
+        return Ok(explain_setting(full, setting, config));
+    }
     let names = all.iter().map(|(full, _)| full.as_str()).chain(SECTIONS.iter().map(|section| section.path));
-    Err(did_you_mean(&plain, names).map(str::to_owned))
+    Err(did_you_mean(key, names).map(str::to_owned))
 }
 
 fn explain_section(section: &Section, rows: &'static [TestRow]) -> Explained {
-    let settings = match section.shape {
-        Shape::Named => rows.iter().map(|row| join(section.path, row.name)).collect(),
-        Shape::Table | Shape::List => section.settings.iter().map(|s| join(section.path, s.name)).collect(),
+    let settings = if section.path == TestRule::SECTION.path {
+        rows.iter().map(|row| join(section.path, row.name)).collect()
+    } else {
+        section.settings.iter().map(|setting| join(section.path, setting.name)).collect()
     };
     Explained { settings, ..Explained::bare(section.path.into(), section.about) }
 }
@@ -77,7 +83,13 @@ fn explain_test(row: &TestRow) -> Explained {
 
 fn explain_setting(full: &str, setting: &Setting, config: Option<&Config>) -> Explained {
     let effective = config.map(Config::effective).unwrap_or_default();
-    let values = effective.into_iter().filter(|value| without_positions(&value.key) == full);
+    let (section, name) = full.rsplit_once('.').unwrap_or(("", full));
+    // Of a section with names, every one that has the setting.
+    let (start, end) = (format!("{section}."), format!(".{name}"));
+    let values = effective.into_iter().filter(|value| {
+        let inner = value.key.strip_prefix(&start).and_then(|rest| rest.strip_suffix(&end));
+        value.key == full || inner.is_some()
+    });
     Explained {
         kind: Some((setting.kind)()),
         default: setting.default(),
@@ -91,7 +103,7 @@ fn explain_setting(full: &str, setting: &Setting, config: Option<&Config>) -> Ex
 /// Every setting with its full name; those of a test once for each test.
 fn every_setting(rows: &'static [TestRow]) -> Vec<(String, Setting)> {
     let mut all = Vec::new();
-    for section in SECTIONS.iter().filter(|section| section.shape != Shape::Named) {
+    for section in SECTIONS.iter().filter(|section| section.path != TestRule::SECTION.path) {
         all.extend(section.settings.iter().map(|s| (join(section.path, s.name), s.clone())));
     }
     for row in rows {
@@ -99,21 +111,6 @@ fn every_setting(rows: &'static [TestRow]) -> Vec<(String, Setting)> {
         all.extend(row.settings().into_iter().map(|s| (join(&path, s.name), s)));
     }
     all
-}
-
-/// `gate.dnsbl[2].zone` is about `gate.dnsbl.zone`.
-fn without_positions(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    let mut inside = false;
-    for c in key.trim_matches(|c| c == '[' || c == ']').chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            c if !inside => out.push(c),
-            _ => {}
-        }
-    }
-    out
 }
 
 /// Markdown of a doc comment as one paragraph a line.

@@ -1,12 +1,14 @@
 //! Values that name something: domains, networks, addresses with a port.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use postern_types::{Domain, Network};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::value::{Value, Wrong, from_text, quoted};
+use crate::units::Points;
+use crate::value::{Value, Wrong, from_text, not_a, quoted};
 
 /// A DNS server: an address, with port 53 where none is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,4 +79,43 @@ impl Value for DnsServer {
             _ => quoted(&self.0.to_string()),
         }
     }
+}
+
+/// The answers of a DNS list with their points.
+impl Value for BTreeMap<Ipv4Addr, Points> {
+    fn kind() -> String {
+        "a table of answers with points such as `{ \"127.0.0.2\" = 5 }`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        let Some(table) = value.get_ref().as_table() else {
+            wrong.push((value.span(), not_a::<Self>(value.get_ref())));
+            return None;
+        };
+        let mut codes = Self::new();
+        let mistakes = wrong.len();
+        for (name, points) in table {
+            match name.get_ref().parse() {
+                Ok(code) if is_answer(code) => {
+                    codes.extend(<Points as Value>::read(points, wrong).map(|points| (code, points)));
+                }
+                _ => {
+                    let why = format!(
+                        "`{}` is not an answer of a DNS list: they lie in 127.0.0.0/8",
+                        name.get_ref()
+                    );
+                    wrong.push((name.span(), why));
+                }
+            }
+        }
+        (wrong.len() == mistakes).then_some(codes)
+    }
+    fn write(&self) -> String {
+        let codes: Vec<String> = self.iter().map(|(code, points)| format!("\"{code}\" = {points}")).collect();
+        if codes.is_empty() { "{}".into() } else { format!("{{ {} }}", codes.join(", ")) }
+    }
+}
+
+/// rfc5782 §2.1: answers lie in 127.0.0.0/8; 127.255.255.x tell errors.
+fn is_answer(code: Ipv4Addr) -> bool {
+    code.is_loopback() && code.octets()[..3] != [127, 255, 255]
 }

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::mistake::{Mistake, did_you_mean};
 use crate::schema::{Need, Places, Section, Setting, Shape};
-use crate::value::Value;
+use crate::value::{Value, quoted};
 
 /// What is known of the file while it is read.
 pub(crate) struct Reader<'s> {
@@ -21,7 +21,7 @@ pub(crate) struct Reader<'s> {
 /// One table of the file, or its absence.
 pub(crate) struct Scope<'r, 's> {
     reader: &'r Reader<'s>,
-    /// `smtp`, `gate.dnsbl[2]`, `gate.tests.helo`.
+    /// `smtp`, `gate.tests.rdns`.
     pub(crate) path: String,
     table: Option<&'r DeTable<'s>>,
     span: Range<usize>,
@@ -79,34 +79,14 @@ impl<'s> Reader<'s> {
             if scope.table.is_none() {
                 // The section above notes it once, whichever section below is asked for.
                 if !self.is_wrong(&walked) {
-                    self.note(&value.span(), &walked, format!("this is a section: write [{walked}]"));
+                    let named = |section: &Section| section.path == walked && section.shape == Shape::Named;
+                    let name = if self.sections.iter().any(named) { ".NAME" } else { "" };
+                    self.note(&value.span(), &walked, format!("this is a section: write [{walked}{name}]"));
                 }
                 return scope;
             }
         }
         scope
-    }
-
-    /// The tables of a list section: `[[gate.dnsbl]]`.
-    pub(crate) fn list<'r>(&'r self, root: &'r DeTable<'s>, path: &str) -> Vec<Scope<'r, 's>> {
-        let (above, name) = path.rsplit_once('.').unwrap_or(("", path));
-        let parent = if above.is_empty() { Some(root) } else { self.scope(root, above).table };
-        let Some(value) = parent.and_then(|table| table.get(name)) else { return Vec::new() };
-        let Some(entries) = value.get_ref().as_array() else {
-            self.note(&value.span(), path, format!("this section can stand several times: write [[{path}]]"));
-            return Vec::new();
-        };
-        let mut scopes = Vec::new();
-        for (i, entry) in entries.iter().enumerate() {
-            let path = format!("{path}[{}]", i + 1);
-            match entry.get_ref().as_table() {
-                Some(table) => {
-                    scopes.push(Scope { reader: self, path, table: Some(table), span: entry.span() });
-                }
-                None => self.note(&entry.span(), &path, "each entry of this list is a table"),
-            }
-        }
-        scopes
     }
 
     /// Every key of `table` that is neither a setting nor a section is a mistake; goes down into
@@ -185,7 +165,7 @@ impl<'r, 's> Scope<'r, 's> {
         let found = self.table.and_then(|table| table.get_key_value(setting.name));
         let Some((name, value)) = found else {
             if setting.need == Need::Required {
-                let message = format!("this setting is required: {}", (setting.kind)());
+                let message = format!("this setting is required: write {}", (setting.kind)());
                 self.reader.note(&self.span, &key, message);
             }
             return fallback(setting);
@@ -223,6 +203,7 @@ impl<'r, 's> Scope<'r, 's> {
         for (key, value) in self.table.into_iter().flatten() {
             let name = key.get_ref().to_string();
             let path = join(&self.path, &name);
+            self.reader.places().insert(path.clone(), key.span());
             match value.get_ref().as_table() {
                 Some(table) => scopes
                     .push((name, Scope { reader: self.reader, path, table: Some(table), span: key.span() })),
@@ -231,6 +212,8 @@ impl<'r, 's> Scope<'r, 's> {
                 }
             }
         }
+        // In the order of the file, so that of two sections the later one is the second.
+        scopes.sort_by_key(|(_, scope)| scope.span.start);
         scopes
     }
 
@@ -249,8 +232,11 @@ fn first(path: &str) -> &str {
     path.split('.').next().unwrap_or(path)
 }
 
+/// `path.name`, with the name in quotes where TOML needs them.
 pub(crate) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.into() } else { format!("{path}.{name}") }
+    let bare = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let name = if bare && !name.is_empty() { name.into() } else { quoted(name) };
+    if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
 fn fallback<T: Value>(setting: &Setting) -> Option<T> {

@@ -8,6 +8,8 @@ use crate::schema::{Need, Section, Setting, Shape, Table};
 use crate::settings::{TestRow, TestRule};
 use crate::value::Value;
 
+const TESTS: &str = TestRule::SECTION.path;
+
 const INTRODUCTION: &str = "\
 <!-- Written by `postern config reference` from the definitions in crates/resources/config. Do not edit. -->
 # Configuration
@@ -28,17 +30,13 @@ Sizes have a unit: `\"50 MB\"` is 50,000,000 bytes, `\"50 MiB\"` is 52,428,800. 
 pub fn reference(rows: &'static [TestRow]) -> String {
     let mut page = String::from(INTRODUCTION);
     for section in SECTIONS {
-        let (open, close) = if section.shape == Shape::List { ("[[", "]]") } else { ("[", "]") };
         let name = if section.shape == Shape::Named { ".NAME" } else { "" };
         // Writing to a String cannot fail.
-        let _ = write!(page, "\n## `{open}{}{name}{close}`\n\n{}\n", section.path, unwrapped(section.about));
-        if section.shape == Shape::List {
-            page.push_str("\nIt may stand any number of times.\n");
-        }
+        let _ = write!(page, "\n## `[{}{name}]`\n\n{}\n", section.path, unwrapped(section.about));
         for setting in section.settings {
             add_setting(&mut page, &section, setting);
         }
-        if section.shape == Shape::Named {
+        if section.path == TESTS {
             add_tests(&mut page, rows);
         }
     }
@@ -46,10 +44,10 @@ pub fn reference(rows: &'static [TestRow]) -> String {
 }
 
 fn add_setting(page: &mut String, section: &Section, setting: &Setting) {
-    let default = match (&setting.need, section.shape) {
+    let default = match (&setting.need, section.path) {
         (Need::Required, _) => "none, it must be written".into(),
         (Need::Optional, _) => "not set".into(),
-        (Need::Default(_), Shape::Named) if setting.name != "shadow" => "see the table below".into(),
+        (Need::Default(_), TESTS) if setting.name != "mode" => "see the table below".into(),
         (Need::Default(_), _) => format!("`{}`", setting.default().unwrap_or_default()),
     };
     let _ = write!(page, "\n### `{}`\n\n{}\n\n", setting.name, unwrapped(&setting.about));
@@ -68,5 +66,5 @@ fn add_tests(page: &mut String, rows: &'static [TestRow]) {
         let _ = writeln!(page, "| `{}` | {about} | `{action}` | {} |", row.name, row.weight.write());
     }
     let example = rows.first().map_or("NAME", |row| row.name);
-    let _ = write!(page, "\n```toml\n[{}.{example}]\naction = \"quarantine\"\n```\n", TestRule::SECTION.path);
+    let _ = write!(page, "\n```toml\n[{}.{example}]\naction = \"quarantine\"\n```\n", TESTS);
 }

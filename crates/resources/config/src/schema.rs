@@ -39,8 +39,6 @@ pub struct Setting {
 pub enum Shape {
     /// `[smtp]`, once.
     Table,
-    /// `[[gate.dnsbl]]`, any number of times.
-    List,
     /// `[gate.tests.NAME]`, once for each name.
     Named,
 }

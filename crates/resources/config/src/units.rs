@@ -1,4 +1,4 @@
-//! Values with a unit: sizes, durations, rates, percentages, weights.
+//! Values with a unit: sizes, durations, rates, percentages, points.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,9 +25,13 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub u8);
 
-/// What a finding adds to the score, in hundredths of a point, -1000 to 1000 points.
+/// An amount of suspicion, in hundredths of a point, 0 to 1000 points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Weight(pub i32);
+pub struct Points(pub u32);
+
+/// A score from which on something happens; `None` is `"never"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold(pub Option<Points>);
 
 const SIZES: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
@@ -44,7 +48,8 @@ const SIZES: [(&str, u64); 9] = [
 const DURATIONS: [(&str, u64); 6] =
     [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
 
-const HUNDREDTHS_MAX: i32 = 100_000;
+/// 1000 points.
+const POINTS_MAX: u32 = 100_000;
 
 /// Splits `50 MB` into 50 and the unit's factor. The number is whole, or has a point where the product is whole.
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -212,53 +217,77 @@ impl Value for Percent {
     }
 }
 
-impl fmt::Display for Weight {
+/// `7`, `2.5`, `0.25`.
+impl fmt::Display for Points {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let (whole, part) = (self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100);
-        write!(f, "{sign}{whole}.{part:02}")
+        let (whole, part) = (self.0 / 100, self.0 % 100);
+        match part {
+            0 => write!(f, "{whole}"),
+            _ if part.is_multiple_of(10) => write!(f, "{whole}.{}", part / 10),
+            _ => write!(f, "{whole}.{part:02}"),
+        }
     }
 }
 
-impl Weight {
-    fn parse(number: &str) -> Option<Self> {
-        let (negative, digits) = match number.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, number.strip_prefix('+').unwrap_or(number)),
+impl Points {
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let number = match value {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => return None,
         };
-        let digits = digits.replace('_', "");
-        let (whole, part) = digits.split_once('.').unwrap_or((&digits, ""));
-        let fine = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        if !fine(whole) || !fine(part) || part.trim_end_matches('0').len() > 2 {
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.trim_end_matches('0').len() > 2 {
             return None;
         }
-        let part = format!("{part:0<2}");
-        let hundredths = whole.parse::<i32>().ok()?.checked_mul(100)?.checked_add(part[..2].parse().ok()?)?;
-        let signed = if negative { -hundredths } else { hundredths };
-        (hundredths <= HUNDREDTHS_MAX).then_some(Self(signed))
+        let part: u32 = format!("{part:0<2}")[..2].parse().ok()?;
+        let hundredths = whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(part)?;
+        (hundredths <= POINTS_MAX).then_some(Self(hundredths))
     }
 }
 
-impl Value for Weight {
+const NO_POINTS: &str = "points lie between 0 and 1000 and have at most two digits behind the point";
+
+impl Value for Points {
     fn kind() -> String {
-        "a number of points such as `1.5`".into()
+        "points such as `2.5`".into()
     }
     fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
-        let weight = match value.get_ref() {
-            DeValue::Integer(number) if number.radix() == 10 => Weight::parse(number.as_str()),
-            DeValue::Float(number) => Weight::parse(number.as_str()),
-            other => {
-                wrong.push((value.span(), not_a::<Self>(other)));
-                return None;
-            }
-        };
-        if weight.is_none() {
-            let why = "points lie between -1000 and 1000 and have at most two digits behind the point";
-            wrong.push((value.span(), why.into()));
+        let points = Self::read(value.get_ref());
+        if points.is_none() {
+            let number = matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_));
+            let why = if number { NO_POINTS.into() } else { not_a::<Self>(value.get_ref()) };
+            wrong.push((value.span(), why));
         }
-        weight
+        points
     }
     fn write(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Value for Threshold {
+    fn kind() -> String {
+        "points such as `8`, or `\"never\"`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(word) if word == "never" => Some(Self(None)),
+            DeValue::Integer(_) | DeValue::Float(_) => match <Points as Value>::read(value, wrong)? {
+                Points(0) => {
+                    wrong.push((value.span(), "a threshold of 0 would stop every message".into()));
+                    None
+                }
+                points => Some(Self(Some(points))),
+            },
+            other => {
+                wrong.push((value.span(), not_a::<Self>(other)));
+                None
+            }
+        }
+    }
+    fn write(&self) -> String {
+        self.0.map_or_else(|| "\"never\"".into(), |points| points.to_string())
     }
 }

@@ -1,14 +1,17 @@
-//! `[gate]`, `[[gate.dnsbl]]`, `[[gate.header]]`, `[gate.tests.NAME]`: what is tested and what follows.
+//! `[gate]`, `[gate.dnsbl."ZONE"]`, `[gate.header_rules.NAME]`, `[gate.tests.NAME]`: what is tested
+//! and what follows.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use postern_types::{Domain, Network, Secret};
+use postern_types::{Network, Secret};
 
 use crate::choice::choice;
 use crate::read::Scope;
 use crate::schema::{Need, Setting, Table, settings};
-use crate::units::Weight;
+use crate::units::{Points, Threshold};
 
 settings! {
     /// The gate: lists, tests of the client and its words, and the score that they add up to.
@@ -22,10 +25,10 @@ settings! {
         block: Vec<Network> = [];
         /// Files with more of them, in the same form.
         block_files: Vec<PathBuf> = [];
-        /// The score from which a message goes to quarantine.
-        quarantine_at: Weight = 5.0, 0.01 ..= 1000.0;
-        /// The score from which a message is refused.
-        reject_at: Weight = 10.0, 0.01 ..= 1000.0;
+        /// The score from which on a message goes to quarantine.
+        quarantine: Threshold = "never";
+        /// The score from which on a message is refused.
+        reject: Threshold = 8;
         /// How long the tests of one stage may take together. A test that has no answer by then is
         /// "unknown", which never counts against a client.
         deadline: Duration = "5 s", "100 ms" ..= "1 min";
@@ -33,39 +36,37 @@ settings! {
 }
 
 settings! {
-    /// A DNS block list to ask. A list that fails its health check (127.0.0.2 is not listed, or
+    /// A DNS block list to ask; its zone is the section's name. What follows from a hit is said by
+    /// `gate.tests.dnsbl`. A list that fails its health check (127.0.0.2 is not listed, or
     /// 127.0.0.1 is) is switched off until it is well again.
-    pub struct Dnsbl in List("gate.dnsbl") {
-        /// The list's zone.
-        zone: Domain = required;
+    pub struct Dnsbl in Named("gate.dnsbl") {
         /// A private key that the list's owner gave you; it is put before the zone.
         key: Option<Secret<String>> = optional;
-        /// What a listed client gets.
-        action: TestAction = "score";
         /// Points for a listed client.
-        weight: Weight = 5.0, -1000 ..= 1000;
-        /// Answers that count as listed; empty: every one in 127.0.0.0/8 but the error codes 127.255.255.x.
-        answers: Vec<Network> = [];
+        weight: Points = 5;
+        /// Points for single answers, such as `{ "127.0.0.2" = 5, "127.0.0.10" = 0.5 }`, where they
+        /// differ from `weight`. The error codes 127.255.255.x are never a listing.
+        codes: BTreeMap<Ipv4Addr, Points> = {};
         /// Whether the list is asked about IPv6 clients too.
         ipv6: bool = true;
     }
 }
 
 settings! {
-    /// A rule for a header field of the message. The first field that matches counts.
-    pub struct HeaderRule in List("gate.header") {
-        /// A name for the rule, for traces and replies.
-        name: String = required;
+    /// A rule for a header field of the message. The section's name is the rule's, in traces and replies.
+    pub struct HeaderRule in Named("gate.header_rules") {
         /// The header field to look at, such as `"Subject"`.
         field: String = required;
-        /// What its value is held against.
+        /// How its value is held against the pattern.
         test: HeaderTest = "contains";
         /// The text or regular expression; upper and lower case are the same. Not needed for `missing`.
         pattern: Option<String> = optional;
         /// What a message that matches gets.
         action: TestAction = "score";
         /// Points for a message that matches.
-        weight: Weight = 5.0, -1000 ..= 1000;
+        weight: Points = 3;
+        /// Whether the rule counts.
+        mode: TestMode = "enforce";
     }
 }
 
@@ -86,7 +87,7 @@ choice! {
 choice! {
     /// What follows when a test hits.
     pub enum TestAction {
-        /// the test is not made
+        /// nothing; a test that asks somebody is not made
         Off = "off",
         /// its weight is added to the score
         Score = "score",
@@ -94,6 +95,16 @@ choice! {
         Quarantine = "quarantine",
         /// the client is refused
         Reject = "reject",
+    }
+}
+
+choice! {
+    /// Whether a rule counts.
+    pub enum TestMode {
+        /// it does
+        Enforce = "enforce",
+        /// the trace says what it would have done
+        Shadow = "shadow",
     }
 }
 
@@ -107,7 +118,7 @@ pub struct TestRow {
     /// What follows from a hit unless the file says otherwise.
     pub action: TestAction,
     /// The points unless the file says otherwise.
-    pub weight: Weight,
+    pub weight: Points,
 }
 
 settings! {
@@ -116,16 +127,16 @@ settings! {
         /// What follows when the test hits.
         action: TestAction = "score";
         /// Points that a hit adds to the score.
-        weight: Weight = 0.0, -1000 ..= 1000;
-        /// Whether the test only records what it would have done.
-        shadow: bool = false;
+        weight: Points = 0;
+        /// Whether the test counts.
+        mode: TestMode = "enforce";
     }
 }
 
 impl TestRow {
     /// The rule when the file says nothing.
     pub(crate) fn rule(&self) -> TestRule {
-        TestRule { action: self.action, weight: self.weight, shadow: false }
+        TestRule { action: self.action, weight: self.weight, mode: TestMode::Enforce }
     }
 
     /// The settings of this test, with its own defaults.
@@ -143,7 +154,7 @@ impl TestRow {
         Some(TestRule {
             action: if has("action") { written.action } else { own.action },
             weight: if has("weight") { written.weight } else { own.weight },
-            shadow: written.shadow,
+            mode: written.mode,
         })
     }
 }

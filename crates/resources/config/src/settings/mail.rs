@@ -17,8 +17,13 @@ settings! {
         header_size: Size = "102400 B", "1 KB" ..= "16 MB";
         /// The longest command line, with its line end (RFC 5321 §4.5.3.1.4 asks for at least 512).
         command_line: Size = "2048 B", "512 B" ..= "64 KB";
+        /// The longest line of a message, without its line end. RFC 5321 §4.5.3.1.6 asks for 998 octets;
+        /// longer ones are common. A message with a longer one is refused, never rewritten.
+        data_line: Size = "1 MiB", "1 KB" ..= "64 MiB";
         /// Recipients of one message (RFC 5321 §4.5.3.1.8 asks for at least 100); further ones get `452`.
         recipients: u32 = 1000, 100 ..= 100000;
+        /// Recipients over that limit that get `452` before each counts as an error.
+        recipient_overshoot: u32 = 1000, 0 ..= 100000;
         /// Errors in one session after which every answer waits for `error_delay`.
         errors_soft: u32 = 10, 1 ..= 1000;
         /// Errors in one session after which it is ended with `421`.
@@ -34,17 +39,27 @@ settings! {
         /// What to do with a CR or LF that stands alone. Anything but refusing lets servers disagree
         /// where a message ends, which is how messages are smuggled.
         bare_newline: BareNewline = "refuse";
-        /// Disk space that must be free before a message is begun; with less, MAIL gets `452`.
-        /// Choose at least one and a half times `message_size`.
-        minimum_free_disk: Size = "75 MB", "0 B" ..= "100 TB";
+        /// Whether addresses in MAIL and RCPT need their angle brackets.
+        paths: Paths = "strict";
+        /// Disk space that must be free before a message is begun; with less, MAIL gets `452`. By default
+        /// one and a half times `message_size`.
+        minimum_free_disk: Option<Size> = optional;
         /// How long the greeting waits, to catch clients that talk first; `0 s` switches it off.
         pregreet_delay: Duration = "0 s", "0 s" ..= "1 min";
-        /// Text behind the host name in the greeting; by default the program's name without its version.
-        banner: Option<String> = optional;
+        /// The text behind the host name in the greeting.
+        banner: String = "Postern";
         /// Whether addresses in UTF-8 are accepted (RFC 6531).
         smtputf8: bool = true;
         /// `Received` fields in a message after which it is taken to go in circles (`554 5.4.6`).
         hops: u32 = 50, 5 ..= 1000;
+    }
+}
+
+impl Smtp {
+    /// Disk space that must be free before a message is begun.
+    #[must_use]
+    pub fn free_disk(&self) -> Size {
+        self.minimum_free_disk.unwrap_or(Size(self.message_size.0.saturating_mul(3) / 2))
     }
 }
 
@@ -55,6 +70,16 @@ choice! {
         Refuse = "refuse",
         /// make it a CRLF, and never an end of the message
         Normalise = "normalise",
+    }
+}
+
+choice! {
+    /// Whether addresses need their angle brackets.
+    pub enum Paths {
+        /// as RFC 5321 says
+        Strict = "strict",
+        /// also without, for devices that leave them out
+        Lenient = "lenient",
     }
 }
 
@@ -98,8 +123,10 @@ settings! {
         timeout: Duration = "2 s", "100 ms" ..= "30 s";
         /// How often a question is asked before the answer is "unknown".
         attempts: u32 = 2, 1 ..= 10;
-        /// Answers that are remembered, each for as long as it says.
-        cache_size: u32 = 65536, 0 ..= 10000000;
+        /// How long one question may take in all, with every attempt.
+        deadline: Duration = "5 s", "100 ms" ..= "1 min";
+        /// Memory for answers, each kept for as long as it says: 8 MiB are some 30,000 answers.
+        cache_size: Size = "8 MiB", "64 KiB" ..= "1 GiB";
     }
 }
 
