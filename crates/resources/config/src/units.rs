@@ -25,9 +25,9 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub u8);
 
-/// An amount of suspicion, in hundredths of a point, 0 to 1000 points.
+/// An amount of suspicion, in hundredths of a point, -1000 to 1000 points; what speaks for a message is negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Points(pub u32);
+pub struct Points(pub i32);
 
 /// A score from which on something happens; `None` is `"never"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ const DURATIONS: [(&str, u64); 6] =
     [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// 1000 points.
-const POINTS_MAX: u32 = 100_000;
+const POINTS_MAX: i32 = 100_000;
 
 /// Splits `50 MB` into 50 and the unit's factor. The number is whole, or has a point where the product is whole.
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -217,14 +217,15 @@ impl Value for Percent {
     }
 }
 
-/// `7`, `2.5`, `0.25`.
+/// `7`, `2.5`, `-0.25`.
 impl fmt::Display for Points {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 100, self.0 % 100);
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, part) = (self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100);
         match part {
-            0 => write!(f, "{whole}"),
-            _ if part.is_multiple_of(10) => write!(f, "{whole}.{}", part / 10),
-            _ => write!(f, "{whole}.{part:02}"),
+            0 => write!(f, "{sign}{whole}"),
+            _ if part.is_multiple_of(10) => write!(f, "{sign}{whole}.{}", part / 10),
+            _ => write!(f, "{sign}{whole}.{part:02}"),
         }
     }
 }
@@ -236,18 +237,19 @@ impl Points {
             DeValue::Float(number) => number.as_str(),
             _ => return None,
         };
+        let (sign, number) = number.strip_prefix('-').map_or((1, number), |number| (-1, number));
         let (whole, part) = number.split_once('.').unwrap_or((number, ""));
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         if !digits(whole) || !digits(part) || part.trim_end_matches('0').len() > 2 {
             return None;
         }
-        let part: u32 = format!("{part:0<2}")[..2].parse().ok()?;
-        let hundredths = whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(part)?;
-        (hundredths <= POINTS_MAX).then_some(Self(hundredths))
+        let part: i32 = format!("{part:0<2}")[..2].parse().ok()?;
+        let hundredths = whole.parse::<i32>().ok()?.checked_mul(100)?.checked_add(part)?;
+        (hundredths <= POINTS_MAX).then_some(Self(sign * hundredths))
     }
 }
 
-const NO_POINTS: &str = "points lie between 0 and 1000 and have at most two digits behind the point";
+const NO_POINTS: &str = "points lie between -1000 and 1000 and have at most two digits behind the point";
 
 impl Value for Points {
     fn kind() -> String {
@@ -275,8 +277,9 @@ impl Value for Threshold {
         match value.get_ref() {
             DeValue::String(word) if word == "never" => Some(Self(None)),
             DeValue::Integer(_) | DeValue::Float(_) => match <Points as Value>::read(value, wrong)? {
-                Points(0) => {
-                    wrong.push((value.span(), "a threshold of 0 would stop every message".into()));
+                points if points <= Points(0) => {
+                    let why = "a threshold must be more than 0, or it would stop every message";
+                    wrong.push((value.span(), why.into()));
                     None
                 }
                 points => Some(Self(Some(points))),

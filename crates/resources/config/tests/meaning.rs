@@ -26,8 +26,8 @@ fn every_default_is_valid_and_within_its_bounds() {
     let config = config("");
     assert_eq!(config.smtp.message_size, Size(50_000_000));
     assert_eq!(config.smtp.timeout, Duration::from_secs(300));
-    assert_eq!(config.gate.reject, Threshold(Some(Points(800))));
-    assert_eq!(config.gate.quarantine, Threshold(None));
+    assert_eq!(config.gate.reject, Threshold(Some(Points(1000))));
+    assert_eq!(config.gate.quarantine, Threshold(Some(Points(500))));
     assert_eq!(config.tests["rdns"].weight, Points(250));
     for setting in config.effective() {
         assert_eq!(setting.changed, setting.key == "server.hostname", "{setting:?}");
@@ -62,8 +62,8 @@ fn sections_with_names_hold_their_settings() {
         r#"
         [gate.dnsbl."zen.example"]
         key = "k3y"
-        codes = { "127.0.0.2" = 5, "127.0.0.10" = 0.5 }
-        [gate.header_rules.casino]
+        codes = { "127.0.0.2" = 5, "127.0.0.10" = -0.5 }
+        [gate.header.casino]
         field = "Subject"
         pattern = "casino"
         action = "quarantine"
@@ -74,7 +74,7 @@ fn sections_with_names_hold_their_settings() {
     let (zone, list) = config.dnsbl.first_key_value().unwrap();
     assert_eq!(zone.as_str(), "zen.example");
     assert_eq!(list.weight, Points(500));
-    assert_eq!(list.codes.values().copied().collect::<Vec<_>>(), [Points(500), Points(50)]);
+    assert_eq!(list.codes.values().copied().collect::<Vec<_>>(), [Points(500), Points(-50)]);
     assert_eq!(config.header_rules["casino"].action, TestAction::Quarantine);
     let rdns = &config.tests["rdns"];
     assert_eq!((rdns.mode, rdns.weight), (TestMode::Shadow, Points(250)), "the row's weight stays");
@@ -166,7 +166,7 @@ fn settings_explain_themselves() {
 #[test]
 fn the_reference_page_has_every_setting() {
     let page = reference(ROWS);
-    for setting in config("[gate.header_rules.a]\nfield = \"b\"\npattern = \"c\"").effective() {
+    for setting in config("[gate.header.a]\nfield = \"b\"\npattern = \"c\"").effective() {
         let name = setting.key.rsplit('.').next().unwrap();
         assert!(page.contains(&format!("\n### `{name}`\n")), "{name}");
     }

@@ -79,8 +79,8 @@ fn the_host_name_is_required() {
     assert_eq!(parse(""), format!("p:1:1: {expected}"));
     assert_eq!(parse("\n[server]\ndata = \"/tmp\""), format!("p:2:2: {expected}"));
     one(
-        "[gate.header_rules.casino]\npattern = \"casino\"",
-        "2:20: gate.header_rules.casino.field: this setting is required: write text in quotes",
+        "[gate.header.casino]\npattern = \"casino\"",
+        "2:14: gate.header.casino.field: this setting is required: write text in quotes",
     );
 }
 
@@ -117,8 +117,11 @@ fn kinds_are_checked() {
             "`often` is not a rate: write a number, a slash and s, min, h or d, such as 100/min",
         ),
         ("limits.shed_high = \"110 %\"", "`110 %` is not a share: write a whole number from 0 to 100 and %"),
-        ("gate.reject = 0", "a threshold of 0 would stop every message"),
-        ("gate.reject = -3", "points lie between 0 and 1000 and have at most two digits behind the point"),
+        ("gate.reject = 0", "a threshold must be more than 0, or it would stop every message"),
+        (
+            "gate.reject = 0.001",
+            "points lie between -1000 and 1000 and have at most two digits behind the point",
+        ),
         ("gate.reject = \"no\"", "expected points such as `8`, or `\"never\"`, found a string"),
         ("tls.certificate = \"\"", "the path is empty"),
         ("gate.allow = \"192.0.2.1\"", "expected a list, each entry an address or network such as"),
@@ -184,8 +187,11 @@ fn contradictions_are_found() {
         "limits.shed_low = \"95 %\"",
         "2:8: limits.shed_low: `limits.shed_low` must be less than `limits.shed_high`",
     );
-    one("gate.quarantine = 9", "2:6: gate.quarantine: `gate.quarantine` must not be more than `gate.reject`");
-    assert!(mistakes("[gate]\nquarantine = 9\nreject = \"never\"").is_empty());
+    one(
+        "gate.quarantine = 11",
+        "2:6: gate.quarantine: `gate.quarantine` must not be more than `gate.reject`",
+    );
+    assert!(mistakes("[gate]\nquarantine = 11\nreject = \"never\"").is_empty());
     one(
         "tls.certificate = \"c.pem\"",
         "2:5: tls.certificate: a certificate needs its key: add `key` to [tls]",
@@ -205,16 +211,13 @@ fn contradictions_are_found() {
         "2:6: smtp.minimum_free_disk: one message of `smtp.message_size` must fit into `smtp.minimum_free_disk`",
     );
     one(
-        "[gate.header_rules.a]\nfield = \"Subject:\"\npattern = \"x\"",
-        "3:1: gate.header_rules.a.field: `Subject:` is not the name of a header field: write it without colon",
+        "[gate.header.a]\nfield = \"Subject:\"\npattern = \"x\"",
+        "3:1: gate.header.a.field: `Subject:` is not the name of a header field: write it without colon",
     );
+    one("[gate.header.a]\nfield = \"Subject\"", "2:14: gate.header.a: this rule needs a `pattern`");
     one(
-        "[gate.header_rules.a]\nfield = \"Subject\"",
-        "2:20: gate.header_rules.a: this rule needs a `pattern`",
-    );
-    one(
-        "[gate.header_rules.\"a b\"]\nfield = \"Subject\"\npattern = \"x\"",
-        "2:20: gate.header_rules.\"a b\": the name of a rule is made of letters, digits, _ and -",
+        "[gate.header.\"a b\"]\nfield = \"Subject\"\npattern = \"x\"",
+        "2:14: gate.header.\"a b\": the name of a rule is made of letters, digits, _ and -",
     );
     one(
         "[gate.dnsbl.\"not a zone\"]",

@@ -1,4 +1,4 @@
-//! `[gate]`, `[gate.dnsbl."ZONE"]`, `[gate.header_rules.NAME]`, `[gate.tests.NAME]`: what is tested
+//! `[gate]`, `[gate.dnsbl."ZONE"]`, `[gate.header.NAME]`, `[gate.tests.NAME]`: what is tested
 //! and what follows.
 
 use std::collections::BTreeMap;
@@ -26,9 +26,9 @@ settings! {
         /// Files with more of them, in the same form.
         block_files: Vec<PathBuf> = [];
         /// The score from which on a message goes to quarantine.
-        quarantine: Threshold = "never";
+        quarantine: Threshold = 5;
         /// The score from which on a message is refused.
-        reject: Threshold = 8;
+        reject: Threshold = 10;
         /// How long the tests of one stage may take together. A test that has no answer by then is
         /// "unknown", which never counts against a client.
         deadline: Duration = "5 s", "100 ms" ..= "1 min";
@@ -36,17 +36,21 @@ settings! {
 }
 
 settings! {
-    /// A DNS block list to ask; its zone is the section's name. What follows from a hit is said by
-    /// `gate.tests.dnsbl`. A list that fails its health check (127.0.0.2 is not listed, or
+    /// A DNS block list to ask; its zone is the section's name. `gate.tests.dnsbl` switches all lists at
+    /// once. A list that fails its health check (127.0.0.2 is not listed, or
     /// 127.0.0.1 is) is switched off until it is well again.
     pub struct Dnsbl in Named("gate.dnsbl") {
         /// A private key that the list's owner gave you; it is put before the zone.
         key: Option<Secret<String>> = optional;
+        /// What a listed client gets.
+        action: TestAction = "score";
         /// Points for a listed client.
         weight: Points = 5;
         /// Points for single answers, such as `{ "127.0.0.2" = 5, "127.0.0.10" = 0.5 }`, where they
         /// differ from `weight`. The error codes 127.255.255.x are never a listing.
         codes: BTreeMap<Ipv4Addr, Points> = {};
+        /// Whether the list counts.
+        mode: TestMode = "enforce";
         /// Whether the list is asked about IPv6 clients too.
         ipv6: bool = true;
     }
@@ -54,7 +58,7 @@ settings! {
 
 settings! {
     /// A rule for a header field of the message. The section's name is the rule's, in traces and replies.
-    pub struct HeaderRule in Named("gate.header_rules") {
+    pub struct HeaderRule in Named("gate.header") {
         /// The header field to look at, such as `"Subject"`.
         field: String = required;
         /// How its value is held against the pattern.
