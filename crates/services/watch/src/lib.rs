@@ -50,10 +50,10 @@ pub enum Reach {
 }
 
 impl Default for Settings {
-    /// Port 9125 on 127.0.0.1.
+    /// Port 9025 on 127.0.0.1.
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 9125))],
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 9025))],
             reach: Reach::default(),
             names: Vec::new(),
             limits: Limits::default(),
