@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::read::{Reader, join};
 use crate::schema::Table;
-use crate::settings::{HeaderRule, HeaderTest};
+use crate::settings::{HeaderRule, HeaderTest, Reach};
 
 /// Notes every contradiction between settings that are right by themselves.
 pub(crate) fn all(config: &Config, reader: &Reader<'_>) {
@@ -22,8 +22,6 @@ fn order(config: &Config, reader: &Reader<'_>) {
     let pairs = [
         (smtp.errors_soft <= smtp.errors_hard, "smtp.errors_soft", "smtp.errors_hard"),
         (smtp.timeout_stressed <= smtp.timeout, "smtp.timeout_stressed", "smtp.timeout"),
-        (limits.per_address <= limits.connections, "limits.per_address", "limits.connections"),
-        (limits.per_network <= limits.connections, "limits.per_network", "limits.connections"),
         (in_order, "gate.quarantine", "gate.reject"),
         (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
     ];
@@ -33,20 +31,15 @@ fn order(config: &Config, reader: &Reader<'_>) {
             reader.note_setting(key, format!("`{small}` must not be more than `{large}`"));
         }
     }
-    if limits.shed_low >= limits.shed_high && !reader.is_wrong("limits.shed_high") {
-        let low = reader.is_written("limits.shed_low");
-        let key = if low { "limits.shed_low" } else { "limits.shed_high" };
-        reader.note_setting(key, "`limits.shed_low` must be less than `limits.shed_high`");
-    }
-    if smtp.free_disk() < smtp.message_size && !reader.is_wrong("smtp.message_size") {
-        let message = "one message of `smtp.message_size` must fit into `smtp.minimum_free_disk`";
-        reader.note_setting("smtp.minimum_free_disk", message);
-    }
-    if limits.per_address > limits.per_network && !reader.is_wrong("limits.per_network") {
-        reader.note_setting(
-            "limits.per_address",
-            "`limits.per_address` is more than `limits.per_network` lets in",
-        );
+    let bands = [
+        (limits.stress_low, limits.stress_high, "limits.stress_low", "limits.stress_high"),
+        (limits.shed_low, limits.shed_high, "limits.shed_low", "limits.shed_high"),
+    ];
+    for (low, high, low_key, high_key) in bands {
+        if low >= high && !reader.is_wrong(high_key) {
+            let key = if reader.is_written(low_key) { low_key } else { high_key };
+            reader.note_setting(key, format!("`{low_key}` must be less than `{high_key}`"));
+        }
     }
     if smtp.header_size > smtp.message_size && !reader.is_wrong("smtp.message_size") {
         reader.note_setting(
@@ -77,6 +70,14 @@ fn tls(config: &Config, reader: &Reader<'_>) {
 
 /// No address is listened on twice. Port 0 is any free port, so it may stand often.
 fn listeners(config: &Config, reader: &Reader<'_>) {
+    let reachable = config.listen.watch.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    if let Some(address) = reachable.filter(|_| config.watch.reach == Reach::Loopback) {
+        let message = format!(
+            "{address} can be reached from other hosts, and metrics have no password: listen on 127.0.0.1, or say \
+             `reach = \"network\"` in [watch]"
+        );
+        reader.note_setting("listen.watch", message);
+    }
     let mut seen: Vec<(&str, std::net::SocketAddr)> = Vec::new();
     for (service, list) in config.listen.all() {
         for address in list {

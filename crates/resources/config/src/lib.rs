@@ -32,7 +32,7 @@ pub use reference::reference;
 pub use schema::{Need, Section, Setting, Shape};
 pub use settings::{
     BareNewline, Dns, Dnsbl, Gate, HeaderRule, HeaderTest, Limits, Listen, Log, LogFormat, LogLevel,
-    MinimumTls, Paths, Plaintext, Pop3, Proxy, ProxyTls, Server, Signin, Smtp, TestAction, TestMode, TestRow,
-    TestRule, Tls, Trust, Watch,
+    MinimumTls, Paths, Plaintext, Pop3, Proxy, ProxyTls, Reach, Server, Signin, Smtp, TestAction, TestMode,
+    TestRow, TestRule, Tls, Trust, Watch,
 };
 pub use units::{Percent, Points, Rate, Size, Threshold, show_duration};

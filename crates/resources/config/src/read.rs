@@ -188,6 +188,9 @@ impl<'r, 's> Scope<'r, 's> {
         max: &str,
     ) -> Option<T> {
         let value = value?;
+        if setting.need == Need::Optional && !self.has(setting.name) {
+            return Some(value);
+        }
         let (Some(smallest), Some(largest)) = (parse::<T>(min), parse::<T>(max)) else { return Some(value) };
         if value < smallest || value > largest {
             let key = join(&self.path, setting.name);

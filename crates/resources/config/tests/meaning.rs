@@ -39,20 +39,20 @@ fn values_have_units() {
     for (text, size) in
         [("\"1.5 MB\"", 1_500_000), ("\"1KiB\"", 1024), ("100000", 100_000), ("\"2 mb\"", 2_000_000)]
     {
-        let config = config(&format!("watch.free_disk_alarm = {text}"));
-        assert_eq!(config.watch.free_disk_alarm, Size(size), "{text}");
+        let config = config(&format!("limits.free_disk = {text}"));
+        assert_eq!(config.limits.free_disk, Size(size), "{text}");
     }
     for (text, millis) in [("2 min", 120_000), ("90s", 90_000), ("1.5 s", 1500), ("250 ms", 250)] {
         let config = config(&format!("proxy.connect_timeout = \"{text}\""));
         assert_eq!(config.proxy.connect_timeout, Duration::from_millis(millis), "{text}");
     }
     for (text, per_minute) in [("100/min", 100), ("10/s", 600), ("1/10 s", 6), ("90/h", 2)] {
-        let config = config(&format!("limits.rate_per_address = \"{text}\""));
-        assert_eq!(config.limits.rate_per_address.per_minute(), per_minute, "{text}");
+        let config = config(&format!("limits.rate_per_host = \"{text}\""));
+        assert_eq!(config.limits.rate_per_host.map(Rate::per_minute), Some(per_minute), "{text}");
     }
     assert_eq!(
-        config("limits.rate_per_address = \"1/10 s\"").limits.rate_per_address,
-        Rate { count: 1, per: Duration::from_secs(10) }
+        config("limits.rate_per_host = \"1/10 s\"").limits.rate_per_host,
+        Some(Rate { count: 1, per: Duration::from_secs(10) })
     );
 }
 

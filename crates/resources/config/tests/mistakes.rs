@@ -113,7 +113,7 @@ fn kinds_are_checked() {
         ),
         ("log.level = \"loud\"", "`loud` is not one of error, warn, info, debug, trace"),
         (
-            "limits.rate_per_address = \"often\"",
+            "limits.rate_per_host = \"often\"",
             "`often` is not a rate: write a number, a slash and s, min, h or d, such as 100/min",
         ),
         ("limits.shed_high = \"110 %\"", "`110 %` is not a share: write a whole number from 0 to 100 and %"),
@@ -207,8 +207,8 @@ fn contradictions_are_found() {
     );
     assert!(mistakes("[listen]\nsmtp = [\"127.0.0.1:0\"]\npop3 = [\"127.0.0.1:0\"]").is_empty());
     one(
-        "smtp.minimum_free_disk = \"1 MB\"",
-        "2:6: smtp.minimum_free_disk: one message of `smtp.message_size` must fit into `smtp.minimum_free_disk`",
+        "listen.watch = [\"0.0.0.0:9125\"]",
+        "2:8: listen.watch: 0.0.0.0:9125 can be reached from other hosts, and metrics have no password: listen on 127.0.0.1, or say `reach = \"network\"` in [watch]",
     );
     one(
         "[gate.header.a]\nfield = \"Subject:\"\npattern = \"x\"",

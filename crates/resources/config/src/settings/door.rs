@@ -8,7 +8,7 @@ use postern_types::Network;
 
 use crate::choice::choice;
 use crate::schema::settings;
-use crate::units::{Percent, Rate};
+use crate::units::{Percent, Rate, Size};
 
 settings! {
     /// Where the server listens. Each is a list of addresses with port; an empty list switches the
@@ -24,8 +24,8 @@ settings! {
         pop3: Vec<SocketAddr> = [];
         /// Fetching mail by POP3 with TLS from the first byte (usually port 995).
         pop3s: Vec<SocketAddr> = [];
-        /// Metrics and health over HTTP, for your own monitoring: keep it on a loopback or inside address.
-        watch: Vec<SocketAddr> = ["127.0.0.1:9025"];
+        /// Metrics and health over HTTP, for your own monitoring (see `watch.reach`).
+        watch: Vec<SocketAddr> = ["127.0.0.1:9125"];
     }
 }
 
@@ -69,25 +69,32 @@ choice! {
 }
 
 settings! {
-    /// How many connections at once and how often, for all services together. Who goes over a limit
-    /// is answered `421` and may come back.
+    /// How many connections at once and how often, for all services together, and when the server has
+    /// too much to do. Who goes over a limit is answered `421` or `452` and may come back.
     pub struct Limits in Table("limits") {
-        /// Connections at the same time.
-        connections: u32 = 10000, 1 ..= 1000000;
-        /// Connections at the same time from one address.
-        per_address: u32 = 50, 1 ..= 1000000;
-        /// Connections at the same time from one network (IPv4 /24, IPv6 /64).
-        per_network: u32 = 100, 1 ..= 1000000;
-        /// New connections from one address.
-        rate_per_address: Rate = "300/min", "1/h" ..= "1000000/s";
-        /// Networks that no limit holds for, except `connections`. The server's own loopback
-        /// addresses are not in it unless written.
+        /// Connections at the same time; `0` is no limit.
+        connections: u32 = 10000, 0 ..= 1000000;
+        /// Connections at the same time from one host (an IPv4 address, an IPv6 /64); `0` is no limit.
+        per_host: u32 = 50, 0 ..= 1000000;
+        /// Connections at the same time from one network (an IPv4 /24, an IPv6 /48); `0` is no limit.
+        per_network: u32 = 200, 0 ..= 1000000;
+        /// New connections from one host; left out, there is no limit.
+        rate_per_host: Option<Rate> = optional, "1/min" ..= "1000000/s";
+        /// Networks that none of these four limits holds for. The loopback addresses are not in it
+        /// unless written.
         exempt: Vec<Network> = [];
-        /// The share of `connections` in use at which the server begins to shed load: new
-        /// connections get `421`, waiting ones are timed out after `smtp.timeout_stressed`.
-        shed_high: Percent = "90 %", "1 %" ..= "100 %";
-        /// The share at which shedding ends. Keep it well below `shed_high`, so that it does not flap.
-        shed_low: Percent = "70 %", "0 %" ..= "99 %";
+        /// The share of `connections` in use from which on clients that wait get only `smtp.timeout_stressed`.
+        stress_high: Percent = "80 %", "1 %" ..= "100 %";
+        /// The share at which that ends.
+        stress_low: Percent = "70 %", "0 %" ..= "99 %";
+        /// The share of `connections` in use from which on new connections are put off with `421`.
+        shed_high: Percent = "95 %", "1 %" ..= "100 %";
+        /// The share at which that ends. Well below `shed_high`, so that it does not flutter.
+        shed_low: Percent = "85 %", "0 %" ..= "99 %";
+        /// Disk space that stays free in the data folder: with less, new messages are put off with
+        /// `452`; with less than four times as much, clients that wait get only
+        /// `smtp.timeout_stressed`. One and a half times `smtp.message_size` is always kept.
+        free_disk: Size = "256 MiB", "0 B" ..= "100 TB";
     }
 }
 

@@ -34,16 +34,13 @@ settings! {
         junk_commands: u32 = 100, 1 ..= 10000;
         /// How long a client may stay silent (RFC 5321 §4.5.3.2.7 asks for 5 minutes).
         timeout: Duration = "5 min", "10 s" ..= "1 h";
-        /// The same while the server sheds load (`limits.shed_high`).
+        /// The same while there is much to do (`limits.stress_high`).
         timeout_stressed: Duration = "10 s", "1 s" ..= "1 h";
         /// What to do with a CR or LF that stands alone. Anything but refusing lets servers disagree
         /// where a message ends, which is how messages are smuggled.
         bare_newline: BareNewline = "refuse";
         /// Whether addresses in MAIL and RCPT need their angle brackets.
         paths: Paths = "strict";
-        /// Disk space that must be free before a message is begun; with less, MAIL gets `452`. By default
-        /// one and a half times `message_size`.
-        minimum_free_disk: Option<Size> = optional;
         /// How long the greeting waits, to catch clients that talk first; `0 s` switches it off.
         pregreet_delay: Duration = "0 s", "0 s" ..= "1 min";
         /// The text behind the host name in the greeting.
@@ -52,14 +49,6 @@ settings! {
         smtputf8: bool = true;
         /// `Received` fields in a message after which it is taken to go in circles (`554 5.4.6`).
         hops: u32 = 50, 5 ..= 1000;
-    }
-}
-
-impl Smtp {
-    /// Disk space that must be free before a message is begun.
-    #[must_use]
-    pub fn free_disk(&self) -> Size {
-        self.minimum_free_disk.unwrap_or(Size(self.message_size.0.saturating_mul(3) / 2))
     }
 }
 

@@ -29,10 +29,23 @@ settings! {
 settings! {
     /// What the server says of itself on the port `listen.watch`: metrics, health.
     pub struct Watch in Table("watch") {
-        /// Free disk space in the data folder below which `/health` says that something is wrong.
-        free_disk_alarm: crate::Size = "1 GB", "0 B" ..= "100 TB";
-        /// Days before a certificate's end from which `/health` and `postern doctor` warn.
+        /// Who may ask: there is no password.
+        reach: Reach = "loopback";
+        /// Names that requests may use for this host, besides `localhost` and `server.hostname`. Others are
+        /// refused, so that no web page can read the metrics through its visitor's browser.
+        names: Vec<Domain> = [];
+        /// Days before a certificate's end from which on `/health` and `postern doctor` warn.
         certificate_alarm: Duration = "14 d", "0 d" ..= "365 d";
+    }
+}
+
+choice! {
+    /// Who may ask for metrics and health.
+    pub enum Reach {
+        /// programs on this host
+        Loopback = "loopback",
+        /// whoever the firewall lets through
+        Network = "network",
     }
 }
 
