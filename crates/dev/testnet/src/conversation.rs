@@ -7,7 +7,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::peer::{Act, LineEnds, Received, Seen, SmtpPeer, Stage, Tls};
+use crate::peer::{Act, LineEnds, SmtpPeer, Stage, Tls};
+use crate::running::{Received, Seen};
 
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}

@@ -127,7 +127,8 @@ else:
     s = smtplib.SMTP(host, int(port), 'python.test', timeout=30)
 if security == 'StartTls':
     s.starttls(context=context)
-refused = s.sendmail(sender, sys.argv[5:], sys.stdin.buffer.read())
+message = sys.stdin.buffer.read().replace(b'\\r\\n', b'\\n').replace(b'\\n', b'\\r\\n')
+refused = s.sendmail(sender, sys.argv[5:], message)
 for who, (code, text) in refused.items():
     print('refused', who, code, text.decode())
 s.quit()
@@ -219,25 +220,25 @@ pub async fn fetchmail(server: &Server, login: &Login<'_>) -> Option<Finished> {
     )
 }
 
-/// `getmail` fetches everything and deletes it; the messages are in `stdout`, as an mbox.
+/// `getmail` fetches everything and deletes it; the messages are in `stdout`, one after another.
 pub async fn getmail(server: &Server, login: &Login<'_>) -> Option<Finished> {
     let tool = Tool::find("getmail")?;
     let retriever =
         if server.security == Security::Tls { "SimplePOP3SSLRetriever" } else { "SimplePOP3Retriever" };
-    let rules = |folder: &Path| {
+    let (host, port) = (server.host(), server.port());
+    let Login { user, password } = login;
+    // As root, getmail delivers by a command only, and only when it is told that this is meant.
+    let rules = |mbox: &Path| {
         format!(
-            "[retriever]\ntype = {retriever}\nserver = {}\nport = {}\nusername = {}\npassword = {}\ntimeout = 30\n\
-             [destination]\ntype = Mboxrd\npath = {}\n[options]\ndelete = true\nread_all = true\n",
-            server.host(),
-            server.port(),
-            login.user,
-            login.password,
-            folder.join("mbox").display(),
+            "[retriever]\ntype = {retriever}\nserver = {host}\nport = {port}\nusername = {user}\n\
+             password = {password}\ntimeout = 30\n\
+             [destination]\ntype = MDA_external\npath = /bin/sh\narguments = (\"-c\", \"cat >> {}\")\n\
+             allow_root_commands = true\n[options]\ndelete = true\nread_all = true\n",
+            mbox.display(),
         )
     };
     let (mut finished, mbox) = with_folder(|folder| {
-        private_file(&folder.join("rules"), &rules(folder))?;
-        private_file(&folder.join("mbox"), "")?;
+        private_file(&folder.join("rules"), &rules(&folder.join("mbox")))?;
         Ok(tool.arg("--getmaildir").arg(folder).args(["--rcfile", "rules"]).env("HOME", folder))
     })
     .await;
