@@ -8,6 +8,8 @@
 //! check a password, read a message, delete messages. Everything else it answers itself.
 
 mod command;
+#[cfg(test)]
+mod conversations;
 mod denial;
 mod event;
 mod maildrop;

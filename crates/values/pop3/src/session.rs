@@ -28,7 +28,7 @@ pub struct Session {
     settings: Arc<Settings>,
     channel: Channel,
     state: State,
-    input: Vec<u8>,
+    pub(crate) input: Vec<u8>,
     output: Output,
     /// The rest of a line that is too long is being passed over.
     overlong: bool,
