@@ -295,3 +295,153 @@ impl fmt::Debug for Admitted {
         f.debug_struct("Admitted").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use postern_types::Network;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn admission(change: impl FnOnce(&mut Settings)) -> Admission {
+        let mut settings = Settings { total: 0, per_host: 0, per_network: 0, ..Settings::default() };
+        change(&mut settings);
+        Admission::new(settings)
+    }
+
+    #[test]
+    fn a_host_has_its_share_and_gets_it_back() {
+        let admission = admission(|s| s.per_host = 2);
+        let now = Instant::now();
+        let first = admission.admit(ip("192.0.2.1"), now).unwrap();
+        let _second = admission.admit(ip("::ffff:192.0.2.1"), now).unwrap();
+        assert_eq!(admission.admit(ip("192.0.2.1"), now).unwrap_err(), Refused::Host);
+        assert!(admission.admit(ip("192.0.2.2"), now).is_ok(), "its neighbour is not concerned");
+        drop(first);
+        assert!(admission.admit(ip("192.0.2.1"), now).is_ok());
+        assert_eq!(admission.refused(), RefusedCounts { host: 1, ..RefusedCounts::default() });
+    }
+
+    #[test]
+    fn an_ipv6_host_is_a_64_and_its_network_a_48() {
+        let admission = admission(|s| {
+            s.per_host = 1;
+            s.per_network = 2;
+        });
+        let now = Instant::now();
+        let _a = admission.admit(ip("2001:db8:0:1::1"), now).unwrap();
+        assert_eq!(admission.admit(ip("2001:db8:0:1:ffff::2"), now).unwrap_err(), Refused::Host);
+        let _b = admission.admit(ip("2001:db8:0:2::1"), now).unwrap();
+        assert_eq!(admission.admit(ip("2001:db8:0:3::1"), now).unwrap_err(), Refused::Network);
+        assert!(admission.admit(ip("2001:db8:1::1"), now).is_ok());
+    }
+
+    #[test]
+    fn the_total_holds_for_strangers_and_not_for_the_exempt() {
+        let admission = admission(|s| {
+            s.total = 1;
+            s.per_host = 1;
+            s.per_minute = 1;
+            s.exempt = [Network::parse("198.51.100.0/24").unwrap()].into_iter().collect();
+        });
+        let now = Instant::now();
+        let _in = admission.admit(ip("192.0.2.1"), now).unwrap();
+        assert_eq!(admission.admit(ip("192.0.3.1"), now).unwrap_err(), Refused::Total);
+        let own: Vec<_> = (0..5).map(|_| admission.admit(ip("198.51.100.7"), now).unwrap()).collect();
+        assert_eq!(admission.live(), 6);
+        drop(own);
+        assert_eq!(admission.live(), 1);
+    }
+
+    #[test]
+    fn the_rate_allows_a_burst_and_then_a_steady_flow() {
+        let admission = admission(|s| s.per_minute = 6);
+        let start = Instant::now();
+        let come = |secs| admission.admit(ip("192.0.2.1"), start + Duration::from_secs(secs)).map(drop);
+        for _ in 0..6 {
+            assert_eq!(come(0), Ok(()));
+        }
+        assert_eq!(come(0), Err(Refused::Rate));
+        assert_eq!(come(9), Err(Refused::Rate));
+        assert_eq!(come(10), Ok(()), "one each ten seconds");
+        assert_eq!(come(10), Err(Refused::Rate));
+        for _ in 0..6 {
+            assert_eq!(come(70), Ok(()), "whole again after a minute");
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_does_not_prolong_the_refusal() {
+        let admission = admission(|s| s.per_minute = 1);
+        let start = Instant::now();
+        let come = |secs| admission.admit(ip("192.0.2.1"), start + Duration::from_secs(secs)).map(drop);
+        assert_eq!(come(0), Ok(()));
+        for secs in 1..60 {
+            assert_eq!(come(secs), Err(Refused::Rate));
+        }
+        assert_eq!(come(60), Ok(()));
+    }
+
+    #[test]
+    fn the_memory_of_rates_is_bounded() {
+        let mut rates = Rates::new(10);
+        let now = Instant::now();
+        for n in 0..200_000 {
+            assert!(rates.take(Host::V4(n), now));
+            assert!(rates.whole_at.len() <= MOST_RATES);
+        }
+        // Hosts whose allowance is whole are forgotten, those who are at their limit are not.
+        let mut rates = Rates::new(1);
+        let later = now + Duration::from_secs(59);
+        assert!(rates.take(Host::V4(0), later));
+        for n in 1..2_000 {
+            assert!(rates.take(Host::V4(n), now));
+        }
+        let minute_later = now + Duration::from_secs(61);
+        for n in 2_000..4_000 {
+            rates.take(Host::V4(n), minute_later);
+        }
+        assert!(!rates.take(Host::V4(0), minute_later), "came two seconds ago");
+        assert!(!rates.whole_at.contains_key(&Host::V4(1)));
+    }
+
+    proptest! {
+        /// Whatever comes and goes: the counts are those of a plain list, no limit is ever
+        /// exceeded, and when all are gone nothing is left.
+        #[test]
+        fn counts_are_true(steps in prop::collection::vec((0..24_u8, any::<bool>()), 1..300)) {
+            let admission = admission(|s| { s.total = 40; s.per_host = 3; s.per_network = 7; });
+            let now = Instant::now();
+            let mut model: Vec<(u8, Admitted)> = Vec::new();
+            for (who, comes) in steps {
+                // Six networks of four hosts.
+                let ip = IpAddr::from([10, 0, who / 4, who % 4]);
+                let of_host = model.iter().filter(|(other, _)| *other == who).count();
+                let of_network = model.iter().filter(|(other, _)| other / 4 == who / 4).count();
+                if comes {
+                    let expected = match () {
+                        () if model.len() == 40 => Some(Refused::Total),
+                        () if of_host == 3 => Some(Refused::Host),
+                        () if of_network == 7 => Some(Refused::Network),
+                        () => None,
+                    };
+                    match admission.admit(ip, now) {
+                        Ok(admitted) => { prop_assert_eq!(expected, None); model.push((who, admitted)); }
+                        Err(why) => prop_assert_eq!(expected, Some(why)),
+                    }
+                } else if let Some(at) = model.iter().position(|(other, _)| *other == who) {
+                    model.swap_remove(at);
+                }
+                prop_assert_eq!(admission.live() as usize, model.len());
+            }
+            drop(model);
+            let tables = admission.inner.tables();
+            prop_assert_eq!(tables.live, 0);
+            prop_assert!(tables.hosts.is_empty() && tables.networks.is_empty());
+        }
+    }
+}

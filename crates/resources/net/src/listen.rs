@@ -174,3 +174,89 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
 pub(crate) fn without_delay(tcp: &TcpStream) -> io::Result<()> {
     tcp.set_nodelay(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::connect;
+
+    fn loopback() -> Listener {
+        Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap().listen().unwrap()
+    }
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn what_is_bound_can_be_connected_to() {
+        let listener = loopback();
+        let source = "127.0.0.9".parse().unwrap();
+        let mut client = connect(listener.address(), SOON, Some(source)).await.unwrap();
+        let mut server = listener.accept().await;
+        assert_eq!(server.peer(), client.local());
+        assert_eq!(server.peer().ip(), source);
+        assert_eq!(server.local(), listener.address());
+        assert!(server.tls().is_none());
+        client.write_all(b"EHLO\r\n").await.unwrap();
+        let mut line = [0; 6];
+        server.read_exact(&mut line).await.unwrap();
+        assert_eq!(&line, b"EHLO\r\n");
+    }
+
+    #[tokio::test]
+    async fn a_last_word_reaches_the_client() {
+        let listener = loopback();
+        let mut client = connect(listener.address(), SOON, None).await.unwrap();
+        listener.accept().await.refuse(b"554 5.7.1 no\r\n");
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "554 5.7.1 no\r\n");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_says_so() {
+        let address = loopback().address();
+        let error = connect(address, SOON, None).await.unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()) && error.contains("refused"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_says_so() {
+        let listener = loopback();
+        let error = Socket::bind(listener.address()).unwrap_err().to_string();
+        assert!(error.contains("another program listens there"), "{error}");
+        let both = ["127.0.0.1:0".parse().unwrap(), listener.address()];
+        assert!(Socket::bind_all(&both).is_err());
+    }
+
+    #[test]
+    fn ipv6_does_not_take_ipv4_with_it() {
+        let Ok(socket) = Socket::bind("[::1]:0".parse().unwrap()) else {
+            eprintln!("SKIPPED: this machine has no IPv6 loopback");
+            return;
+        };
+        assert!(SockRef::from(&socket.listener).only_v6().unwrap());
+        let same_port = SocketAddr::new("127.0.0.1".parse().unwrap(), socket.address().port());
+        Socket::bind(same_port).unwrap();
+    }
+
+    #[test]
+    fn ipv4_in_ipv6_is_ipv4() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:25".parse().unwrap();
+        assert_eq!(canonical(mapped), "192.0.2.1:25".parse().unwrap());
+    }
+
+    #[test]
+    fn only_the_clients_own_errors_are_passed_over() {
+        for (errno, passed_over) in [
+            (Errno::ECONNABORTED, true),
+            (Errno::EMFILE, false),
+            (Errno::ENFILE, false),
+            (Errno::ENOMEM, false),
+        ] {
+            assert_eq!(is_the_clients(&errno.into()), passed_over, "{errno}");
+        }
+    }
+}

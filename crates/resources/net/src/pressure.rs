@@ -283,3 +283,114 @@ impl fmt::Debug for Pressure {
         f.debug_struct("Pressure").field("level", &self.level()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pressure() -> Pressure {
+        Pressure::new(Settings {
+            sessions: Some(Marks::of_capacity(100)),
+            free_disk: Some(Marks::of_reserve(1_000)),
+            ..Settings::default()
+        })
+    }
+
+    #[test]
+    fn a_level_is_left_later_than_it_was_entered() {
+        let pressure = pressure();
+        for (sessions, level) in [
+            (79, Level::Normal),
+            (80, Level::Stressed),
+            (71, Level::Stressed),
+            (70, Level::Normal),
+            (79, Level::Normal),
+            (95, Level::Shedding),
+            (86, Level::Shedding),
+            (85, Level::Stressed),
+            (94, Level::Stressed),
+            (96, Level::Shedding),
+            (0, Level::Normal),
+        ] {
+            assert_eq!(pressure.report(Input::Sessions, sessions), level, "at {sessions}");
+            assert_eq!(pressure.level(), level);
+        }
+    }
+
+    #[test]
+    fn of_free_disk_less_is_worse() {
+        let pressure = pressure();
+        for (free, level) in [
+            (4_001, Level::Normal),
+            (4_000, Level::Stressed),
+            (5_999, Level::Stressed),
+            (1_000, Level::Shedding),
+            (1_499, Level::Shedding),
+            (1_500, Level::Stressed),
+            (6_000, Level::Normal),
+        ] {
+            assert_eq!(pressure.report(Input::FreeDisk, free), level, "at {free}");
+        }
+    }
+
+    #[test]
+    fn the_worst_input_counts_and_is_named() {
+        let pressure = pressure();
+        pressure.report(Input::FreeDisk, 10);
+        assert_eq!(pressure.report(Input::Sessions, 1), Level::Shedding);
+        assert!(pressure.refuse_connection().is_none(), "a full disk keeps nobody from fetching mail");
+        let refusal = pressure.refuse_mail().unwrap();
+        assert_eq!(refusal.reply.to_string(), "452 4.3.1 insufficient system storage");
+        assert_eq!(refusal.cause, "load shedding: free disk");
+
+        pressure.report(Input::FreeDisk, 1 << 40);
+        pressure.report(Input::Sessions, 99);
+        assert!(pressure.refuse_mail().is_none(), "those who are in go on");
+        let refusal = pressure.refuse_connection().unwrap();
+        assert_eq!(refusal.reply.to_string(), "421 4.3.2 too busy, please try again later");
+        assert!(refusal.closes);
+    }
+
+    #[test]
+    fn stress_shortens_timeouts() {
+        let pressure = pressure();
+        let (five_minutes, second) = (Duration::from_secs(300), Duration::from_secs(1));
+        assert_eq!(pressure.timeout(five_minutes), five_minutes);
+        pressure.report(Input::Sessions, 80);
+        assert_eq!(pressure.timeout(five_minutes), Duration::from_secs(10));
+        assert_eq!(pressure.timeout(second), second);
+    }
+
+    #[test]
+    fn an_input_without_marks_is_only_shown() {
+        let pressure = pressure();
+        assert_eq!(pressure.report(Input::Memory, u64::MAX), Level::Normal);
+        assert_eq!(pressure.gauges()[Input::Memory as usize].value, Some(u64::MAX));
+    }
+
+    proptest! {
+        /// Between the two marks of a band nothing changes, from wherever one comes.
+        #[test]
+        fn nothing_flutters(start in 0..120_u64, between in prop::collection::vec(71..=79_u64, 1..20)) {
+            let pressure = pressure();
+            pressure.report(Input::Sessions, start);
+            let level = pressure.report(Input::Sessions, between[0]);
+            for sessions in between {
+                prop_assert_eq!(pressure.report(Input::Sessions, sessions), level);
+            }
+        }
+
+        /// A higher load from the same state never means a lower level.
+        #[test]
+        fn more_is_never_better(before in 0..120_u64, a in 0..120_u64, b in 0..120_u64) {
+            let level_at = |value| {
+                let pressure = pressure();
+                pressure.report(Input::Sessions, before);
+                pressure.report(Input::Sessions, value)
+            };
+            prop_assert!(level_at(a.min(b)) <= level_at(a.max(b)));
+        }
+    }
+}

@@ -115,3 +115,66 @@ impl Drop for LiveSession {
         self.sessions.send_modify(|count| *count -= 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn it_waits_for_the_last_session() {
+        let shutdown = Shutdown::new();
+        let sessions: Vec<_> = (0..3).map(|_| shutdown.session()).collect();
+        let waiting = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.wait().await }
+        });
+        assert!(!shutdown.is_begun());
+        shutdown.begin(MINUTE);
+        shutdown.begun().await;
+        for session in sessions {
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished(), "{} sessions run", shutdown.sessions());
+            drop(session);
+        }
+        assert_eq!(waiting.await.unwrap(), Outcome::Finished);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_does_not_wait_for_ever() {
+        let shutdown = Shutdown::new();
+        let _stuck = shutdown.session();
+        let start = Instant::now();
+        shutdown.begin(MINUTE);
+        assert_eq!(shutdown.wait().await, Outcome::Abandoned(1));
+        // The clock of the test is the runtime's own.
+        assert_eq!(start.elapsed().as_secs(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_word_can_only_hurry() {
+        let shutdown = Shutdown::new();
+        let _stuck = shutdown.session();
+        let waiting = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { shutdown.wait().await }
+        });
+        shutdown.begin(MINUTE);
+        let deadline = shutdown.deadline();
+        shutdown.begin(MINUTE * 2);
+        assert_eq!(shutdown.deadline(), deadline);
+        tokio::task::yield_now().await;
+        let start = Instant::now();
+        shutdown.begin(Duration::ZERO);
+        assert_eq!(waiting.await.unwrap(), Outcome::Abandoned(1));
+        assert_eq!(start.elapsed().as_secs(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_sessions_it_is_over_at_once() {
+        let shutdown = Shutdown::new();
+        shutdown.begin(Duration::ZERO);
+        assert_eq!(shutdown.wait().await, Outcome::Finished);
+    }
+}
