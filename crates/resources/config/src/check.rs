@@ -23,6 +23,11 @@ fn order(config: &Config, reader: &Reader<'_>) {
         (smtp.errors_soft <= smtp.errors_hard, "smtp.errors_soft", "smtp.errors_hard"),
         (smtp.timeout_stressed <= smtp.timeout, "smtp.timeout_stressed", "smtp.timeout"),
         (in_order, "gate.quarantine", "gate.reject"),
+        (
+            config.signin.ban_after <= config.signin.ban_network_after,
+            "signin.ban_after",
+            "signin.ban_network_after",
+        ),
         (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
     ];
     for (right, small, large) in pairs {

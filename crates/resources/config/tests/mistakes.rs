@@ -207,8 +207,8 @@ fn contradictions_are_found() {
     );
     assert!(mistakes("[listen]\nsmtp = [\"127.0.0.1:0\"]\npop3 = [\"127.0.0.1:0\"]").is_empty());
     one(
-        "listen.watch = [\"0.0.0.0:9125\"]",
-        "2:8: listen.watch: 0.0.0.0:9125 can be reached from other hosts, and metrics have no password: listen on 127.0.0.1, or say `reach = \"network\"` in [watch]",
+        "listen.watch = [\"0.0.0.0:9025\"]",
+        "2:8: listen.watch: 0.0.0.0:9025 can be reached from other hosts, and metrics have no password: listen on 127.0.0.1, or say `reach = \"network\"` in [watch]",
     );
     one(
         "[gate.header.a]\nfield = \"Subject:\"\npattern = \"x\"",

@@ -25,7 +25,7 @@ settings! {
         /// Fetching mail by POP3 with TLS from the first byte (usually port 995).
         pop3s: Vec<SocketAddr> = [];
         /// Metrics and health over HTTP, for your own monitoring (see `watch.reach`).
-        watch: Vec<SocketAddr> = ["127.0.0.1:9125"];
+        watch: Vec<SocketAddr> = ["127.0.0.1:9025"];
     }
 }
 
@@ -114,13 +114,19 @@ settings! {
 settings! {
     /// Signing in to fetch mail: what guessing passwords costs.
     pub struct Signin in Table("signin") {
-        /// How long the answer to the first wrong password waits; each further one from the same address waits twice as long.
+        /// Wrong passwords from one address, or for one account, that cost nothing.
+        free_failures: u32 = 3, 0 ..= 100;
+        /// How long the answer waits after the next one; each further one doubles the wait.
         delay: Duration = "1 s", "0 s" ..= "1 min";
-        /// The longest such wait.
-        delay_max: Duration = "15 s", "0 s" ..= "5 min";
-        /// Wrong passwords from one address until it is banned.
+        /// The longest wait; also the most that strangers can make an owner wait.
+        delay_max: Duration = "30 s", "0 s" ..= "5 min";
+        /// How long wrong passwords are remembered.
+        window: Duration = "10 min", "10 s" ..= "1 d";
+        /// Wrong passwords from one address within the window until it is banned.
         ban_after: u32 = 10, 1 ..= 10000;
-        /// How long a ban lasts, and how long wrong passwords are remembered.
+        /// Wrong passwords from one network (an IPv4 /24, an IPv6 /64) until it is banned.
+        ban_network_after: u32 = 50, 1 ..= 100000;
+        /// How long a ban lasts.
         ban_for: Duration = "1 h", "1 s" ..= "52 w";
         /// Networks that are never banned: put your own office here. They still wait after wrong passwords.
         never_ban: Vec<Network> = ["127.0.0.0/8", "::1"];
