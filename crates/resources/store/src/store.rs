@@ -90,8 +90,10 @@ pub struct Stats {
 /// How long things that nobody deletes are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// What has expired by now goes: quarantine, list entries, probe answers.
+    /// What has expired by now goes: quarantine, probe answers.
     pub now: Timestamp,
+    /// List entries that ended before go; until then repeat offenders are known.
+    pub lists_before: Timestamp,
     /// Traces from before go.
     pub traces_before: Timestamp,
     /// Evidence from before goes; the trace itself may stay longer.
@@ -141,6 +143,13 @@ impl Store {
     #[must_use]
     pub fn body(&self) -> BodyWriter {
         BodyWriter::new(self.engine.folder(), self.engine.options().body_in_memory)
+    }
+
+    /// Begins a body that is a synced file once it is [finished](BodyWriter::finish), whatever its size: for a
+    /// message that must be safe here before somebody else is asked to take a part of it.
+    #[must_use]
+    pub fn body_on_disk(&self) -> BodyWriter {
+        BodyWriter::new(self.engine.folder(), 0)
     }
 
     /// Counters for metrics.
