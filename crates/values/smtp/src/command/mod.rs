@@ -13,6 +13,7 @@ mod write;
 
 pub use attributes::{Attributes, Xclient, XclientName, Xforward, XforwardName};
 pub use parameters::{BodyType, MailParams, Notify, OriginalRecipient, RcptParams, Return};
+pub(crate) use parse::response;
 pub use path::PathSyntax;
 
 use postern_types::{AddressError, ForwardPath, ReversePath, Secret};

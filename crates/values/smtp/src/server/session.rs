@@ -1,11 +1,16 @@
-//! The session's state and the driver's side of it.
+//! The session's state, and what comes next.
 
 use std::sync::Arc;
 
-use postern_types::{Refusal, Reply};
+use super::commands::{Alphabet, Heard};
+use super::input::{Input, Line};
+use super::{BodyEnd, Close, Early, Event, Settings};
+use crate::body::Decoder;
+use crate::command::{Bdat, Command, HelloVerb, Mail};
+use crate::{Extension, Extensions};
 
-use super::{Early, Event, Settings};
-use crate::Extensions;
+/// rfc4954 §4: base64 lines of an AUTH exchange have up to 12288 octets, without CR LF.
+const AUTH_LINE: usize = 12_290;
 
 /// One session. The driver's loop:
 ///
@@ -21,83 +26,211 @@ use crate::Extensions;
 ///     }
 /// }
 /// ```
+///
+/// The driver may write the output at any other time, too; it should before it waits for something slow.
 #[derive(Debug)]
 pub struct Session {
-    settings: Arc<Settings>,
-    extensions: Extensions,
-    output: Vec<u8>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) extensions: Extensions,
+    pub(super) input: Input,
+    pub(super) output: Vec<u8>,
+    pub(super) phase: Phase,
+    pub(super) due: Due,
+    pub(super) transaction: Option<Transaction>,
+    /// Between two chunks of a message.
+    pub(super) chunks: Option<Box<Decoder>>,
+    pub(super) early: Early,
+    pub(super) errors: u32,
+    pub(super) junk: u32,
+    pub(super) is_slow: bool,
+    pub(super) is_authenticated: bool,
 }
 
-#[allow(unused_variables, clippy::missing_const_for_fn, reason = "bodies follow in the next commit")]
+/// Where the session stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Nothing said yet.
+    Connected,
+    /// The greeting was a refusal: only QUIT is heard (RFC 5321 §3.1).
+    Unwelcome,
+    /// Greeted, EHLO is due.
+    Greeted,
+    /// Commands.
+    Ready,
+    /// An answer to a challenge is due.
+    Challenged,
+    /// STARTTLS was answered 220; the handshake is not done.
+    Handshake,
+    /// The message, after DATA.
+    Body(Box<Decoder>),
+    /// The octets of a BDAT chunk.
+    Chunk(Box<Decoder>, Bdat),
+    /// The octets of a chunk that nobody wants; then the answer.
+    Discard {
+        left: u64,
+        answer: Vec<u8>,
+        /// Where the session goes on.
+        before: Box<Phase>,
+    },
+    /// Octets that the next event is about are handed out; the message is over.
+    Ended(BodyEnd, AnswersWanted),
+    /// Over.
+    Closed(Close),
+}
+
+/// How many answers the end of a message wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AnswersWanted {
+    /// One for the message or chunk.
+    One,
+    /// rfc2033 §4.2: one for each accepted recipient.
+    EachRecipient,
+}
+
+/// The event that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    Greet,
+    Hello(HelloVerb),
+    StartTls,
+    Auth,
+    Xclient,
+    Xforward,
+    Mail(Transaction),
+    Rcpt,
+    Data,
+    /// DATA's counterpart, with the chunk that waits behind it.
+    Bdat(Bdat),
+    BodyEnd {
+        end: BodyEnd,
+        left: usize,
+    },
+}
+
+/// What MAIL began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Transaction {
+    pub(super) smtp_utf8: bool,
+    pub(super) is_binary: bool,
+    /// BDAT has begun.
+    pub(super) is_chunked: bool,
+    pub(super) recipients: usize,
+    /// Recipients that were refused.
+    pub(super) refused: usize,
+    /// Recipients over the limit.
+    pub(super) overshoot: usize,
+}
+
+impl Transaction {
+    pub(super) fn of(mail: &Mail) -> Self {
+        let is_binary = mail.params.body == Some(crate::command::BodyType::BinaryMime);
+        Self { smtp_utf8: mail.params.smtp_utf8, is_binary, ..Self::default() }
+    }
+}
+
 impl Session {
-    /// A session that offers `extensions`. STARTTLS, AUTH, XCLIENT, XFORWARD, CHUNKING are refused unless offered.
+    /// A session that offers `extensions`. STARTTLS, AUTH, XCLIENT, XFORWARD, BDAT and every parameter are
+    /// refused unless offered; `SIZE` is cut to the settings' limit.
     #[must_use]
     pub fn new(settings: Arc<Settings>, extensions: Extensions) -> Self {
-        Self { settings, extensions, output: Vec::new() }
-    }
-
-    /// Takes what the client sent. Call it when [`Session::next`] said [`Event::NeedInput`] (then what is kept is
-    /// bounded by one line and these bytes), or before the greeting, to notice a client that talks early.
-    pub fn receive(&mut self, bytes: &[u8]) {
-        unimplemented!()
-    }
-
-    /// What to do now. Must not be called while an answer is due; that answers 451 for the driver.
-    #[allow(clippy::should_implement_trait, reason = "not an iterator: each event waits for its answer")]
-    pub fn next(&mut self) -> Event {
-        unimplemented!()
-    }
-
-    /// Greets, answers EHLO with the extensions, or greets again after XCLIENT, whichever is due.
-    pub fn welcome(&mut self) {
-        unimplemented!()
-    }
-
-    /// Answers the last event. The class of the code advances the state: 2yz does what was asked, 4yz and
-    /// 5yz leave the state and count as an error, 421 and 521 close. A reply without an enhanced code gets `X.0.0`.
-    ///
-    /// After [`Event::BodyEnd`] a 2yz cannot be given here (it becomes 451): that is [`Session::accepted`].
-    pub fn reply(&mut self, reply: &Reply) {
-        unimplemented!()
-    }
-
-    /// Answers the last event with a refusal. A 2yz or 3yz in it becomes 451.
-    pub fn refuse(&mut self, refusal: &Refusal) {
-        unimplemented!()
-    }
-
-    /// After [`Event::Data`]: 354, or nothing for BDAT; the message follows.
-    pub fn proceed(&mut self) {
-        unimplemented!()
-    }
-
-    /// After [`Event::BodyEnd`]: the message (LMTP: for the next recipient) is safe. The only way to a 2yz there,
-    /// so that a service can put a proof in front of it. A message that did not end as
-    /// [`super::BodyEnd::Complete`] is refused whatever is said here.
-    pub fn accepted(&mut self, reply: &Reply) {
-        unimplemented!()
-    }
-
-    /// After [`Event::Auth`] or [`Event::AuthResponse`]: 334 with `challenge` in base64.
-    pub fn challenge(&mut self, challenge: &[u8]) {
-        unimplemented!()
-    }
-
-    /// Ends the session out of turn: a timeout, a shutdown. Nothing is written while answers to an
-    /// accepted message are due that cannot be told apart from it.
-    pub fn abort(&mut self, refusal: &Refusal) {
-        unimplemented!()
-    }
-
-    /// After STARTTLS was answered 220 and the handshake is done: the session starts anew at EHLO, with
-    /// `extensions`; whatever came in the clear is forgotten.
-    pub fn tls_started(&mut self, extensions: Extensions) {
-        unimplemented!()
+        let mut session = Self {
+            settings,
+            extensions: Extensions::none(),
+            input: Input::default(),
+            output: Vec::new(),
+            phase: Phase::Connected,
+            due: Due::Nothing,
+            transaction: None,
+            chunks: None,
+            early: Early::default(),
+            errors: 0,
+            junk: 0,
+            is_slow: false,
+            is_authenticated: false,
+        };
+        session.offer(extensions);
+        session
     }
 
     /// Offers other extensions from the next EHLO on.
-    pub fn offer(&mut self, extensions: Extensions) {
+    pub fn offer(&mut self, mut extensions: Extensions) {
+        let limit = self.settings.limits.message_size;
+        extensions.size = extensions.size.map(|size| if size == 0 { limit } else { size.min(limit) });
         self.extensions = extensions;
+    }
+
+    /// Takes what the client sent. Call it when [`Session::next`] said [`Event::NeedInput`]: then what is kept is
+    /// bounded by one command line and these octets. Called while an answer is due (the driver looks whether
+    /// the client waits its turn), it notes that the client does not; see [`Session::early`].
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self.due {
+            Due::Hello(_) => self.early.after_hello = true,
+            Due::Data => self.early.after_data = true,
+            Due::StartTls => self.early.after_starttls = true,
+            _ => {}
+        }
+        self.early.before_greeting |= matches!(self.phase, Phase::Connected);
+        if !matches!(self.phase, Phase::Closed(_)) {
+            self.input.push(bytes);
+        }
+    }
+
+    /// What to do now. Must not be called while an answer is due (that answers 451 in the driver's place).
+    #[allow(clippy::should_implement_trait, reason = "not an iterator: each event waits for its answer")]
+    pub fn next(&mut self) -> Event {
+        while self.due != Due::Nothing {
+            debug_assert!(false, "next() while an answer is due: {:?}", self.due);
+            self.refuse(&super::answer::driver_mistake());
+        }
+        loop {
+            if std::mem::take(&mut self.is_slow) && !matches!(self.phase, Phase::Closed(_)) {
+                return Event::Slow;
+            }
+            let event = match self.phase {
+                Phase::Closed(close) => Some(Event::Close(close)),
+                Phase::Connected => {
+                    self.due = Due::Greet;
+                    Some(Event::Greet)
+                }
+                Phase::Handshake => Some(Event::NeedInput),
+                Phase::Body(_) => Some(self.body()),
+                Phase::Chunk(..) => self.chunk(),
+                Phase::Discard { .. } => self.discard(),
+                Phase::Ended(end, wanted) => Some(self.body_end(end, wanted)),
+                Phase::Unwelcome | Phase::Greeted | Phase::Ready | Phase::Challenged => self.line(),
+            };
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    /// Reads one line and does what it says.
+    fn line(&mut self) -> Option<Event> {
+        let is_challenged = matches!(self.phase, Phase::Challenged);
+        let is_long = is_challenged || self.begins_with_auth();
+        let limit = if is_long { AUTH_LINE } else { self.settings.limits.command_line };
+        let (line, length) = self.input.line(limit, self.settings.bare_newline);
+        let heard = match line {
+            Line::Partial => return Some(Event::NeedInput),
+            Line::TooLong => Heard::TooLong,
+            Line::BareNewline => Heard::BareNewline,
+            Line::Whole(text) if is_challenged => Heard::response(text),
+            Line::Whole(text) => {
+                Heard::Command(Command::parse(text, self.settings.paths), Alphabet::of(text))
+            }
+        };
+        self.input.take(length);
+        self.hear(heard)
+    }
+
+    fn begins_with_auth(&self) -> bool {
+        let is_auth = |verb: &[u8]| verb.eq_ignore_ascii_case(b"AUTH ");
+        !self.extensions.auth.is_empty() && self.input.unread().get(..5).is_some_and(is_auth)
     }
 
     /// What waits to be written; the driver takes it away.
@@ -105,27 +238,35 @@ impl Session {
         &mut self.output
     }
 
-    /// How many answers are due: 0, or 1, or after an LMTP message one for each accepted recipient.
+    /// How many answers are due: 0 or 1, or after an LMTP message one for each accepted recipient.
     #[must_use]
     pub fn answers_due(&self) -> usize {
-        unimplemented!()
+        match self.due {
+            Due::Nothing => 0,
+            Due::BodyEnd { left, .. } => left,
+            _ => 1,
+        }
     }
 
-    /// How many recipients the transaction in progress has.
+    /// How many accepted recipients the transaction in progress has.
     #[must_use]
     pub fn recipients(&self) -> usize {
-        unimplemented!()
+        self.transaction.map_or(0, |transaction| transaction.recipients)
     }
 
     /// What was said out of turn so far.
     #[must_use]
     pub fn early(&self) -> Early {
-        unimplemented!()
+        self.early
     }
 
     /// How many errors since the last accepted message.
     #[must_use]
     pub fn errors(&self) -> u32 {
-        unimplemented!()
+        self.errors
+    }
+
+    pub(super) fn offers(&self, extension: Extension) -> bool {
+        self.extensions.has(extension)
     }
 }
