@@ -218,9 +218,9 @@ impl Policy {
     #[must_use]
     pub fn setting(&self, finding: &Finding) -> String {
         match &finding.fact {
-            Fact::Dnsbl { zone, .. } if self.zones.contains_key(zone) => format!("gate.dnsbl[\"{zone}\"]"),
+            Fact::Dnsbl { zone, .. } if self.zones.contains_key(zone) => format!("gate.dnsbl.\"{zone}\""),
             Fact::HeaderMatch { rule, .. } if self.header_rules.contains_key(rule) => {
-                format!("gate.header[\"{rule}\"]")
+                format!("gate.header.{rule}")
             }
             _ => finding.test.setting(),
         }

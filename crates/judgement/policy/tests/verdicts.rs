@@ -69,7 +69,7 @@ fn two_lists_together_reach_the_threshold_and_the_heaviest_speaks() {
     let Action::Refuse(refused) = &verdict.action else { panic!("{verdict:?}") };
     assert_eq!((refused.code, refused.enhanced), (550, (5, 7, 1)));
     assert!(refused.text.contains("listed by b.test (127.0.0.2: spam)"), "{}", refused.text);
-    assert_eq!(verdict.reasons[1].setting, "gate.dnsbl[\"b.test\"]");
+    assert_eq!(verdict.reasons[1].setting, "gate.dnsbl.\"b.test\"");
     assert_eq!(verdict.reasons[0].setting, "gate.tests.dnsbl");
 }
 
@@ -187,7 +187,7 @@ fn an_explanation_names_the_smallest_change() {
     // 11 points, refused from 10: rdns at 0.99 is nearer than the list at 7.99.
     assert!(
         matches!(changes[0], Change::Weight { setting, to, .. }
-            if setting == "gate.dnsbl[\"b.test\"]" && *to == Points::hundredths(799)
+            if setting == "gate.dnsbl.\"b.test\"" && *to == Points::hundredths(799)
             || setting == "gate.tests.rdns" && *to == Points::hundredths(99)),
         "{changes:?}"
     );

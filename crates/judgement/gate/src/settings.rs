@@ -1,0 +1,145 @@
+//! What the gate is told: lists, zones, rules, deadlines.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use postern_policy::Test;
+use postern_types::{Domain, Network, Secret};
+
+/// Everything the gate is told by the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names of this host: no stranger may give them in HELO.
+    pub our_names: Vec<Domain>,
+    /// Addresses of this host: no stranger may give them in HELO.
+    pub our_addresses: Vec<IpAddr>,
+    /// Clients that are not tested.
+    pub allow: Vec<NetworkList>,
+    /// Clients that are refused.
+    pub block: Vec<NetworkList>,
+    /// Senders that are refused.
+    pub blocked_senders: Vec<SenderList>,
+    /// The DNS lists to ask.
+    pub dnsbl: Vec<Dnsbl>,
+    /// How often healthy DNS lists are checked. Default 15 min.
+    pub dnsbl_check: Duration,
+    /// How soon they are checked again while one is switched off. Default 1 min.
+    pub dnsbl_retry: Duration,
+    /// How long the questions of one stage may take together. Default 5 s.
+    pub deadline: Duration,
+    /// Rules for header fields.
+    pub header_rules: Vec<HeaderRule>,
+    /// More `Received` fields than this mean a loop. Default 50.
+    pub hops: u32,
+    /// Tests that are not made at all, because no policy in use looks at them.
+    pub off: Vec<Test>,
+}
+
+/// A named list of networks.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkList {
+    /// Its name in evidence.
+    pub name: String,
+    /// Its entries.
+    pub entries: Vec<Network>,
+    /// A file with more: an address or network on each line, `#` begins a comment.
+    pub file: Option<PathBuf>,
+}
+
+/// A named list of senders.
+#[derive(Clone, Debug, Default)]
+pub struct SenderList {
+    /// Its name in evidence.
+    pub name: String,
+    /// Its entries: `user@example.org` (letter case does not count), or `example.org` for every
+    /// address there and below.
+    pub entries: Vec<String>,
+    /// A file with more: one on each line, `#` begins a comment.
+    pub file: Option<PathBuf>,
+}
+
+/// A DNS list to ask (RFC 5782).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dnsbl {
+    /// Its zone, as it is named in evidence and policy.
+    pub zone: Domain,
+    /// A private label that is put before the zone in questions and never shown.
+    pub key: Option<Secret<String>>,
+    /// The answers that count. Empty: each one in 127.0.0.0/8 that is no error code.
+    pub codes: Vec<Code>,
+    /// Whether it is asked about IPv6 addresses too.
+    pub ipv6: bool,
+    /// How its health is checked.
+    pub check: DnsblCheck,
+}
+
+/// Answers of a DNS list and what they mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Code {
+    /// The answers: an address or network of 127.0.0.0/8.
+    pub answers: Network,
+    /// What they mean, in a few words for the sender; may be empty.
+    pub meaning: String,
+}
+
+/// How a DNS list's health is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsblCheck {
+    /// RFC 5782 §5: 127.0.0.2 is listed and 127.0.0.1 is not.
+    TestEntries,
+    /// It has no test entries: it is believed as long as it answers.
+    Believed,
+}
+
+/// A rule for a header field.
+#[derive(Clone, Debug)]
+pub struct HeaderRule {
+    /// Its name in evidence and policy.
+    pub name: String,
+    /// The field's name; letter case does not count.
+    pub field: String,
+    /// What its value is held against.
+    pub test: HeaderTest,
+}
+
+/// What a header field's value is held against; letter case does not count. Encoded words (RFC 2047)
+/// are held against it both as they stand and decoded.
+#[derive(Clone, Debug)]
+pub enum HeaderTest {
+    /// The text stands somewhere in the value.
+    Contains(String),
+    /// The text is the value.
+    Equals(String),
+    /// The regular expression fits somewhere in the value.
+    Regex(String),
+    /// There is no such field.
+    Missing,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            our_names: Vec::new(),
+            our_addresses: Vec::new(),
+            allow: Vec::new(),
+            block: Vec::new(),
+            blocked_senders: Vec::new(),
+            dnsbl: Vec::new(),
+            dnsbl_check: Duration::from_secs(15 * 60),
+            dnsbl_retry: Duration::from_secs(60),
+            deadline: Duration::from_secs(5),
+            header_rules: Vec::new(),
+            hops: 50,
+            off: Vec::new(),
+        }
+    }
+}
+
+impl Dnsbl {
+    /// A list with the usual meaning of answers and the test entries of RFC 5782.
+    #[must_use]
+    pub fn new(zone: Domain) -> Self {
+        Self { zone, key: None, codes: Vec::new(), ipv6: true, check: DnsblCheck::TestEntries }
+    }
+}
