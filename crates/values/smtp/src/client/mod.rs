@@ -5,6 +5,11 @@
 //! one before. Then it writes [`Session::output`], reads into [`Session::receive`], and takes
 //! answers from [`Session::next`].
 
+mod reply;
 mod session;
+mod step;
+#[cfg(test)]
+mod tests;
 
-pub use session::{Answer, ClientError, Session, Settings, Step};
+pub use session::Session;
+pub use step::{Answer, ClientError, Settings, Step};
