@@ -30,11 +30,11 @@ impl Question {
         }
     }
 
-    /// The name as it goes over the wire; `None` where it cannot (a name of 253 octets always can).
+    /// The name as it goes over the wire. A [`Domain`] always fits.
     pub(crate) fn wire_name(&self) -> Option<Name> {
         match self {
             Self::A(name) | Self::Aaaa(name) | Self::Mx(name) | Self::Txt(name) => {
-                let mut name = Name::from_ascii(name.as_str()).ok()?;
+                let mut name = Name::from_labels(name.labels().map(str::as_bytes)).ok()?;
                 name.set_fqdn(true);
                 Some(name)
             }
