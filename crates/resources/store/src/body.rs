@@ -33,7 +33,8 @@ pub struct Body {
 }
 
 pub(crate) enum Content {
-    Memory(Vec<u8>, MemoryShare),
+    /// With what it takes of the budget, given back when the body goes.
+    Memory(Vec<u8>, #[allow(dead_code, reason = "held for its Drop")] MemoryShare),
     /// Written, synced, and its name in the folder synced too.
     File(NewFile),
 }

@@ -20,8 +20,8 @@ pub enum Resolution {
 impl Store {
     /// Where mail for this recipient goes.
     ///
-    /// In order: the account or alias of that name; the same without a `+detail` (RFC 5233); for
-    /// `postmaster`, the first domain's that has one (RFC 5321 §4.5.1); the domain's catch-all. Aliases
+    /// In order: the account or alias of that name; the same without a `+detail` (RFC 5233); the
+    /// domain's catch-all; for `postmaster`, the first domain's that has one (RFC 5321 §4.5.1). Aliases
     /// are followed 8 deep and to at most 1,000 accounts.
     ///
     /// Answers from memory in about a microsecond. Own changes are seen at once, those of other

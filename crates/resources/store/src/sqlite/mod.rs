@@ -1,110 +1,157 @@
-//! The engine behind the store's interface: SQLite. (Scaffold: filled in by the next commits.)
-use crate::files::BodyFolder;
-use crate::*;
+//! The engine behind the store's interface: SQLite.
+//!
+//! One thread writes ([`writer`]), one writes the log back ([`checkpoint`]), a few connections read
+//! ([`readers`]), and recipients are resolved from memory ([`resolve`]). The other modules hold the
+//! statements, one idea each, as functions of a connection: those that write run inside the writer's
+//! transaction.
+
+pub(crate) mod accept;
+pub(crate) mod backup;
+pub(crate) mod bodies;
+mod checkpoint;
+mod columns;
+pub(crate) mod directory;
+mod error;
+mod group;
+pub(crate) mod lists;
+pub(crate) mod mailbox;
+mod migrate;
+mod open;
+pub(crate) mod probes;
+pub(crate) mod purge;
+pub(crate) mod quarantine;
+pub(crate) mod queue;
+mod readers;
+mod resolve;
+pub(crate) mod traces;
+mod writer;
+
+use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-pub(crate) struct Connection;
-#[derive(Clone, Copy)]
-pub(crate) struct Committed(());
-#[derive(Debug)]
+use std::sync::atomic::Ordering;
+
+use postern_types::ForwardPath;
+
+use crate::body::blocking;
+use crate::files::BodyFolder;
+use crate::{Options, Resolution, Role, Stats, StoreError, TraceRecord};
+
+pub(crate) use group::{Committed, Job};
+pub(crate) use rusqlite::Connection;
+
+/// Everything that one open store consists of.
 pub(crate) struct Engine {
     options: Options,
     dir: PathBuf,
+    folder: Arc<BodyFolder>,
+    readers: readers::Readers,
+    resolver: Arc<resolve::Resolver>,
+    writer: writer::Writer,
 }
-pub(crate) struct Gone {
-    pub(crate) messages: usize,
-    pub(crate) files: usize,
-}
+
 impl Engine {
     pub(crate) fn open(dir: &Path, options: Options) -> Result<Self, StoreError> {
-        Ok(Self { options, dir: dir.into() })
+        let lock = open::prepare(dir, options.role)?;
+        let folder = Arc::new(BodyFolder::open(dir, options.role, options.bodies_in_memory)?);
+        let writing = open::connect(dir)?;
+        migrate::up_to_date(&writing, dir, lock.as_ref())?;
+        if options.role == Role::Server {
+            bodies::remove_leftovers(&writing, &folder)?;
+        }
+        let readers = readers::Readers::open(dir, options.readers)?;
+        let resolver = Arc::new(resolve::Resolver::new(open::connect_for_reading(dir)?));
+        let writer = writer::Writer::start(dir, writing, &options, lock)?;
+        Ok(Self { options, dir: dir.to_owned(), folder, readers, resolver, writer })
     }
-    pub(crate) async fn write<T, F>(&self, _: usize, _: F) -> Result<T, StoreError>
+
+    /// Runs `work` in the writer's next transaction and returns when that is synced. `weight` is what
+    /// it takes of a commit's bytes.
+    pub(crate) async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Err(StoreError::Closed)
+        self.writer.call(weight, work).await
     }
-    pub(crate) async fn read<T, F>(&self, _: F) -> Result<T, StoreError>
+
+    /// Hands a job to the writer; the job answers for itself.
+    pub(crate) async fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        self.writer.submit(job).await
+    }
+
+    /// Runs `work` in a read transaction, away from the async threads.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        Err(StoreError::Closed)
+        self.readers.run(work).await
     }
-    pub(crate) async fn resolve(&self, _: &postern_types::ForwardPath) -> Result<Resolution, StoreError> {
-        Err(StoreError::Closed)
+
+    pub(crate) async fn resolve(&self, recipient: &ForwardPath) -> Result<Resolution, StoreError> {
+        resolve::resolve(&self.resolver, recipient).await
     }
-    pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        let _ = Committed(());
-        Err(StoreError::Closed)
+
+    pub(crate) fn forget_resolved(&self) {
+        self.resolver.forget();
     }
+
+    pub(crate) fn record(&self, record: TraceRecord) {
+        self.writer.record(record);
+    }
+
+    /// Unlinks the files of deleted bodies, unless a backup holds them.
     pub(crate) async fn remove_dropped_files(&self) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
+        let folder = Arc::clone(&self.folder);
+        let removed = self.read(move |c| bodies::unlink_dropped(c, &folder)).await?;
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.write(0, move |c| bodies::forget_dropped(c, &removed)).await
     }
-    #[allow(clippy::unwrap_used, reason = "scaffold")]
+
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close();
+        self.resolver.close();
+        let end = self.writer.end();
+        blocking(move || end.wait()).await
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let counters = self.writer.counters();
+        Stats {
+            commits: counters.commits.load(Ordering::Relaxed),
+            jobs: counters.jobs.load(Ordering::Relaxed),
+            failures: counters.failures.load(Ordering::Relaxed),
+            waiting: self.writer.waiting() as u64,
+            traces_dropped: counters.traces_dropped.load(Ordering::Relaxed),
+            bodies_in_memory: self.folder.memory_used() as u64,
+            wal_bytes: counters.wal_bytes.load(Ordering::Relaxed),
+        }
+    }
+
     pub(crate) fn folder(&self) -> Arc<BodyFolder> {
-        Arc::new(BodyFolder::open(&self.dir, Role::Server, 0).unwrap())
+        Arc::clone(&self.folder)
     }
+
     pub(crate) fn options(&self) -> &Options {
         &self.options
     }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
-    pub(crate) fn stats(&self) -> Stats {
-        Stats::default()
-    }
-    pub(crate) fn record(&self, _: TraceRecord) {}
-    pub(crate) fn forget_resolved(&self) {}
 }
-macro_rules! scaffold { ($($m:ident { $($f:ident($($a:ty),*) -> $r:ty;)* })*) => { $(pub(crate) mod $m {
-    #[allow(unused_imports, reason = "scaffold")] use {crate::*, super::*, postern_types::*};
-    $(pub(crate) fn $f($(_: $a),*) -> Result<$r, StoreError> { Err(StoreError::Closed) })* })* } }
-pub(crate) mod accept {
-    use crate::*;
-    pub(crate) async fn submit(
-        _: &super::Engine,
-        _: Acceptance,
-    ) -> Result<(Vec<Placed>, super::Committed), StoreError> {
-        Err(StoreError::Closed)
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
-scaffold! {
-    directory {
-        add_domain(&Connection, &Domain, &Route) -> (); set_route(&Connection, &Domain, &Route) -> (); remove_domain(&Connection, &Domain) -> ();
-        domain(&Connection, &Domain) -> LocalDomain; domains(&Connection) -> Vec<LocalDomain>;
-        add_account(&Connection, &Address, &str) -> AccountId; remove_account(&Connection, &Address) -> ();
-        set_password_hash(&Connection, &Address, &str) -> (); account(&Connection, &Address) -> Option<Account>;
-        accounts(&Connection, Option<&Domain>) -> Vec<Account>; add_alias(&Connection, &AliasName, &[Address]) -> ();
-        remove_alias(&Connection, &AliasName) -> (); aliases(&Connection, Option<&Domain>) -> Vec<Alias>;
-    }
-    mailbox {
-        mailbox(&Connection, AccountId, &str) -> Mailbox; list(&Connection, MailboxId) -> Vec<Entry>;
-        read(&Connection, &BodyFolder, MailboxId, u32) -> MessageReader; delete(&Connection, MailboxId, &[u32]) -> Gone;
-        set_flags(&Connection, MailboxId, u32, Flags) -> (); purge_abandoned(&Connection) -> Gone;
-    }
-    traces { trace(&Connection, TraceId) -> TraceRecord; search(&Connection, &TraceQuery) -> Vec<TraceRecord>; }
-    quarantine {
-        list(&Connection, &QuarantineQuery) -> Vec<Quarantined>; one(&Connection, QuarantineId) -> Quarantined;
-        read(&Connection, &BodyFolder, QuarantineId) -> MessageReader;
-        release(&Connection, QuarantineId, &ReleaseTo, Timestamp) -> Release; delete(&Connection, QuarantineId) -> usize;
-    }
-    queue {
-        lease(&Connection, Timestamp, Timestamp, usize) -> Vec<Queued>; next_at(&Connection) -> Option<Timestamp>;
-        defer(&Connection, QueueId, Timestamp, &str) -> (); remove(&Connection, QueueId) -> usize;
-        one(&Connection, QueueId) -> Queued; list(&Connection, Option<QueueId>, usize) -> Vec<Queued>;
-        read(&Connection, &BodyFolder, QueueId) -> MessageReader;
-    }
-    lists {
-        put(&Connection, &ListEntry) -> (); remove(&Connection, ListKind, &ListOwner, &Subject) -> ();
-        entries(&Connection, ListKind, Option<&ListOwner>, Timestamp) -> Vec<ListEntry>;
-        one(&Connection, ListKind, &ListOwner, &Subject) -> ListEntry;
-        networks_of(&Connection, ListKind, std::net::IpAddr) -> Vec<ListEntry>;
-        networks(&Connection, ListKind, Timestamp) -> AddressSet; version(&Connection) -> i64;
-    }
-    probes { get(&Connection, &str, &str, Timestamp) -> Option<ProbeRecord>; put(&Connection, &ProbeRecord) -> (); forget(&Connection, &str, &str) -> (); }
-    backup { create(&Path, &Path) -> BackupSummary; verify(&Path) -> BackupSummary; restore(&Path, &Path) -> BackupSummary; }
-    purge { step(&Connection, &Retention) -> (Purged, usize); }
+
+/// The lock that makes a process the only server of a folder.
+pub(crate) struct ServerLock {
+    _file: File,
 }

@@ -1,0 +1,246 @@
+//! Group commit: the one thread that writes.
+//!
+//! It takes the first job that waits, begins a transaction, does every other job that waits by now (up
+//! to a number and a weight), commits, and only then answers them all. While a commit is being synced
+//! the next group gathers, so the busier the store, the fewer syncs a message costs.
+//!
+//! A job that fails is undone alone, by its savepoint. A failure of the commit fails all its jobs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::checkpoint::Log;
+use super::traces;
+use super::writer::{Counters, Order, WaitingTraces};
+use crate::{Options, StoreError};
+
+/// Proof that a job's changes are in a synced commit. Only this module makes it.
+#[derive(Debug)]
+pub(crate) struct Committed(());
+
+/// A piece of work in the writer's transaction.
+pub(crate) trait Job: Send {
+    /// What it takes of a group's bytes.
+    fn weight(&self) -> usize;
+    /// Whether nobody waits for it any more; then it is left undone.
+    fn is_abandoned(&self) -> bool;
+    /// Does it. After an error nothing of it remains.
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    /// Tells whoever waits how it ended.
+    fn answer(self: Box<Self>, outcome: Result<Committed, StoreError>);
+}
+
+/// The thread's state.
+pub(super) struct GroupCommit {
+    connection: Connection,
+    orders: Receiver<Order>,
+    jobs: usize,
+    bytes: usize,
+    trace_delay: Duration,
+    /// When waiting traces are committed without anything else.
+    traces_due: Option<Instant>,
+    traces: Arc<WaitingTraces>,
+    counters: Arc<Counters>,
+    log: Option<Log>,
+    ending: bool,
+}
+
+/// A job with its place in the line, which it keeps until it is answered.
+type Placed = (Box<dyn Job>, OwnedSemaphorePermit);
+
+/// The jobs of one transaction.
+#[derive(Default)]
+struct Group {
+    done: Vec<Placed>,
+    failed: Vec<(Placed, StoreError)>,
+    bytes: usize,
+}
+
+impl GroupCommit {
+    pub(super) fn new(
+        connection: Connection,
+        orders: Receiver<Order>,
+        options: &Options,
+        traces: Arc<WaitingTraces>,
+        counters: Arc<Counters>,
+        log: Option<Log>,
+    ) -> Self {
+        Self {
+            connection,
+            orders,
+            jobs: options.group.max(1),
+            bytes: options.group_bytes,
+            trace_delay: options.trace_delay,
+            traces_due: None,
+            traces,
+            counters,
+            log,
+            ending: false,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), StoreError> {
+        while !self.ending {
+            match self.next_order() {
+                Ok(Order::Job(job, place)) => {
+                    // Whatever is wrong has been answered to those who waited.
+                    let _ = self.commit(Some((job, place)));
+                }
+                Ok(Order::TraceWaits) => self.traces_due = Some(Instant::now() + self.trace_delay),
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.commit(None);
+                }
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => self.ending = true,
+            }
+        }
+        self.commit(None)
+    }
+
+    fn next_order(&self) -> Result<Order, RecvTimeoutError> {
+        match self.traces_due {
+            Some(due) => self.orders.recv_timeout(due.saturating_duration_since(Instant::now())),
+            None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// One transaction: the first job, those that wait behind it, and the waiting traces.
+    fn commit(&mut self, first: Option<Placed>) -> Result<(), StoreError> {
+        if let Some(log) = &mut self.log {
+            log.before_group(&self.connection);
+        }
+        let mut group = Group::default();
+        let begun = self.statement("BEGIN IMMEDIATE");
+        let ended = match begun {
+            Ok(()) => {
+                let worked = self.work(&mut group, first);
+                let traced = worked.and_then(|()| self.write_traces());
+                traced.and_then(|()| self.statement("COMMIT"))
+            }
+            Err(error) => {
+                self.fail_all_waiting(&mut group, first, &error);
+                Err(error)
+            }
+        };
+        if ended.is_err() && !self.connection.is_autocommit() {
+            // The next BEGIN would say so if this failed.
+            let _ = self.statement("ROLLBACK");
+        }
+        self.answer(group, &ended);
+        if let (Some(log), Ok(())) = (&mut self.log, &ended) {
+            self.counters.wal_bytes.store(log.after_commit(), Ordering::Relaxed);
+        }
+        ended
+    }
+
+    /// Does the first job and those behind it. An error means that the whole transaction is gone.
+    fn work(&mut self, group: &mut Group, first: Option<Placed>) -> Result<(), StoreError> {
+        let mut next = first;
+        while let Some(placed) = next.take() {
+            self.job(group, placed)?;
+            let has_room = group.done.len() < self.jobs && group.bytes < self.bytes;
+            next = if has_room { self.waiting_job() } else { None };
+        }
+        Ok(())
+    }
+
+    /// The next job that waits already.
+    fn waiting_job(&mut self) -> Option<Placed> {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Job(job, place)) => return Some((job, place)),
+                // This very commit takes it.
+                Ok(Order::TraceWaits) => {}
+                Ok(Order::End) | Err(TryRecvError::Disconnected) => {
+                    self.ending = true;
+                    return None;
+                }
+                Err(TryRecvError::Empty) => return None,
+            }
+        }
+    }
+
+    fn job(&self, group: &mut Group, (mut job, place): Placed) -> Result<(), StoreError> {
+        if job.is_abandoned() {
+            return Ok(());
+        }
+        let done = self.in_savepoint(|connection| job.run(connection));
+        group.bytes += job.weight();
+        match done {
+            Ok(()) => {
+                group.done.push((job, place));
+                Ok(())
+            }
+            Err(error) => {
+                group.failed.push(((job, place), error.clone()));
+                // A full disk or a failing one ends the transaction, and with it the jobs before.
+                if self.connection.is_autocommit() { Err(error) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Does something that is undone alone when it fails.
+    fn in_savepoint(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.statement("SAVEPOINT job")?;
+        let done = work(&self.connection);
+        if done.is_err() && !self.connection.is_autocommit() {
+            self.statement("ROLLBACK TO job")?;
+        }
+        if !self.connection.is_autocommit() {
+            self.statement("RELEASE job")?;
+        }
+        done
+    }
+
+    /// The waiting traces join this commit. One that cannot be written is dropped and counted.
+    fn write_traces(&mut self) -> Result<(), StoreError> {
+        self.traces_due = None;
+        for record in self.traces.take() {
+            if let Err(error) = self.in_savepoint(|connection| traces::insert(connection, &record)) {
+                self.counters.traces_dropped.fetch_add(1, Ordering::Relaxed);
+                if self.connection.is_autocommit() {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When no transaction can begin, whoever waits by now is told at once, not one after the other.
+    fn fail_all_waiting(&mut self, group: &mut Group, first: Option<Placed>, error: &StoreError) {
+        let mut next = first;
+        while let Some(placed) = next.take() {
+            group.failed.push((placed, error.clone()));
+            next = self.waiting_job();
+        }
+    }
+
+    fn answer(&self, group: Group, ended: &Result<(), StoreError>) {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let failed = if ended.is_ok() { 0 } else { group.done.len() } + group.failed.len();
+        self.counters.failures.fetch_add(count(failed), Ordering::Relaxed);
+        if ended.is_ok() {
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+            self.counters.jobs.fetch_add(count(group.done.len()), Ordering::Relaxed);
+        }
+        for (job, _place) in group.done {
+            // The only place where the proof is made: behind a commit that succeeded.
+            job.answer(ended.clone().map(Committed));
+        }
+        for ((job, _place), error) in group.failed {
+            job.answer(Err(error));
+        }
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
