@@ -1,1 +1,24 @@
-//! The SMTP service: server and proxy sessions.
+//! The SMTP service: server and proxy sessions over the protocol of `postern-smtp`.
+//!
+//! Read `session.rs` first: it is the story of a session. `envelope.rs` takes HELO, MAIL and RCPT,
+//! `intake.rs` the message as it streams in, `finish.rs` makes it safe and answers. `protocol.rs` is the gate
+//! before the 250. `upstream.rs` is the session with the MTA behind, `service.rs` the loop that
+//! lets connections in.
+
+mod announce;
+mod connection;
+mod envelope;
+mod finish;
+mod intake;
+mod offer;
+mod protocol;
+mod record;
+mod refusal;
+mod service;
+mod session;
+mod settings;
+mod transaction;
+pub mod upstream;
+
+pub use service::{Door, Parts, Service};
+pub use settings::{Settings, Trust};

@@ -1,0 +1,251 @@
+//! The end of a message: it is made safe, and only then answered.
+//!
+//! For copies in our store, one synced commit ([`Durable`]). For recipients of the MTA behind, its own 250
+//! ([`Relayed`]). For both kinds in one message: the body is synced to our disk first, then the
+//! MTA is asked for its 250, then our copies become visible in one commit. If the MTA says no, the body goes
+//! away again and nothing was kept; what is left to fail after the MTA's 250 is one small
+//! commit.
+
+use std::time::Instant;
+
+use postern_events::{Event as Happened, MessageEvent, Route as Went, Stage as At};
+use postern_message::{delivered_to, return_path};
+use postern_smtp::server::BodyEnd;
+use postern_store::{Acceptance, BodyWriter, Durable, MessageCopy, StoreError};
+use postern_types::{Refusal, Timestamp};
+
+use crate::protocol::Proof;
+use crate::refusal;
+use crate::session::Session;
+use crate::transaction::{Behind, Destination, Intake, Placement, Recipient, Transaction};
+use crate::upstream::Relayed;
+
+impl Session {
+    /// The message is over: makes it safe and answers 250, or refuses it.
+    pub(crate) async fn body_end(&mut self, end: BodyEnd) {
+        if let Some(refusal) = end.refusal() {
+            return self.refuse_message(&refusal);
+        }
+        let all_header = self.transaction.as_ref().and_then(|t| t.message.as_ref());
+        if all_header.is_some_and(|message| matches!(message.stage, Intake::Header)) {
+            self.header_done().await;
+        }
+        match self.make_safe().await {
+            Err(refusal) => self.refuse_message(&refusal),
+            Ok(proof) => {
+                let trace = self.trace();
+                let reply = self.protocol.accept(&proof, trace);
+                self.messages += 1;
+                self.report_accepted(&proof);
+                if matches!(proof, Proof::Relayed(_)) {
+                    self.record_relayed(&reply);
+                }
+                self.end_transaction().await;
+            }
+        }
+    }
+
+    /// Everything promised is safe: the proof of it, or why not.
+    async fn make_safe(&mut self) -> Result<Proof, Refusal> {
+        let Some(transaction) = &mut self.transaction else { return Err(nothing_to_do()) };
+        let Some(message) = &mut transaction.message else { return Err(nothing_to_do()) };
+        let stage = std::mem::replace(&mut message.stage, Intake::Header);
+        let sinks = match stage {
+            Intake::Streaming(sinks) => sinks,
+            Intake::Refused(refusal) => return Err(refusal),
+            Intake::Header => return Err(nothing_to_do()),
+        };
+        match (sinks.body, sinks.upstream) {
+            (Some(body), false) => Ok(Proof::Stored(self.store_copies(body).await?)),
+            (None, true) => Ok(Proof::Relayed(self.relay().await?)),
+            (Some(body), true) => self.store_and_relay(body).await,
+            (None, false) => Err(nothing_to_do()),
+        }
+    }
+
+    async fn store_and_relay(&mut self, body: BodyWriter) -> Result<Proof, Refusal> {
+        let trace = self.trace();
+        let body = body.finish().await.map_err(|error| self.not_stored(&error, "sync"))?;
+        let acceptance = self.acceptance(body);
+        let relayed = self.relay().await?;
+        let durable = self.service.store.accept(acceptance).await.map_err(|error| {
+            tracing::error!(%trace, %error, "the MTA behind has its part of the message, ours could not be stored");
+            self.not_stored(&error, "accept")
+        })?;
+        Ok(Proof::Both(durable, relayed))
+    }
+
+    async fn store_copies(&mut self, body: BodyWriter) -> Result<Durable, Refusal> {
+        let body = body.finish().await.map_err(|error| self.not_stored(&error, "sync"))?;
+        let acceptance = self.acceptance(body);
+        self.service.store.accept(acceptance).await.map_err(|error| self.not_stored(&error, "accept"))
+    }
+
+    /// Ends the message at the MTA behind and takes its answer.
+    async fn relay(&mut self) -> Result<Relayed, Refusal> {
+        let trace = self.trace();
+        let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
+        let Some(Behind { route, session }) = behind else { return Err(nothing_to_do()) };
+        let asked = Instant::now();
+        let answer = session.finish().await;
+        let route = route.clone();
+        match answer {
+            Ok(Ok(relayed)) => {
+                self.service.events.emit(&Happened::Relayed {
+                    trace,
+                    upstream: &route,
+                    reply: relayed.reply(),
+                    duration: asked.elapsed(),
+                });
+                Ok(relayed)
+            }
+            Ok(Err(reply)) => Err(refusal::upstream_said(reply)),
+            Err(error) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.upstream = None;
+                }
+                Err(self.upstream_failed(&route, &error))
+            }
+        }
+    }
+
+    /// What the store keeps of this message.
+    fn acceptance(&self, body: postern_store::Body) -> Acceptance {
+        let size = body.size();
+        // The caller holds a transaction; without one there is nothing to accept, and the store says so.
+        let Some(transaction) = &self.transaction else {
+            let record = self.blank_record();
+            return Acceptance { sender: postern_types::ReversePath::Null, body, copies: Vec::new(), record };
+        };
+        let sender = transaction.mail.path.clone();
+        Acceptance {
+            sender,
+            body,
+            copies: self.copies(transaction),
+            record: self.accepted_record(transaction, size),
+        }
+    }
+
+    /// One copy for each mailbox and each quarantined recipient, with the lines that stand before the body.
+    fn copies(&self, transaction: &Transaction) -> Vec<MessageCopy> {
+        let only = (transaction.recipients.len() == 1).then(|| transaction.recipients.first()).flatten();
+        let received = self.received(only);
+        let mut copies = Vec::with_capacity(transaction.recipients.len());
+        for recipient in transaction.recipients.iter().filter(|recipient| recipient.is_stored()) {
+            let prefix = prefix(transaction, recipient, &received);
+            match (&recipient.destination, recipient.placement) {
+                (destination, Placement::Quarantine) => {
+                    copies.push(self.quarantined(recipient, destination, prefix));
+                }
+                (Destination::Mailboxes(accounts), _) => {
+                    copies.extend(
+                        accounts
+                            .iter()
+                            .map(|&account| MessageCopy::Mailbox { account, prefix: prefix.clone() }),
+                    );
+                }
+                // Filtered out above: it is the MTA's.
+                (Destination::Upstream, _) => {}
+            }
+        }
+        dedup(copies)
+    }
+
+    fn quarantined(&self, recipient: &Recipient, destination: &Destination, prefix: Vec<u8>) -> MessageCopy {
+        let verdict = &recipient.verdict;
+        let account = match destination {
+            Destination::Mailboxes(accounts) => accounts.first().copied(),
+            Destination::Upstream => None,
+        };
+        let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.words.as_str()).collect();
+        MessageCopy::Quarantine {
+            recipient: recipient.address.clone(),
+            account,
+            reason: format!("{}: {}", verdict.decided_by, reasons.join("; ")),
+            // A verdict is plain data; serialising it cannot fail.
+            verdict: serde_json::to_string(verdict).unwrap_or_default(),
+            expires_at: Timestamp::now().plus(self.service.settings.quarantine_for),
+            prefix,
+        }
+    }
+
+    fn not_stored(&self, error: &StoreError, what: &str) -> Refusal {
+        let trace = self.trace();
+        self.service.store_failed(trace, what, error);
+        refusal::store_failed(error, trace)
+    }
+
+    /// Refuses the message and ends the transaction.
+    fn refuse_message(&mut self, refusal: &Refusal) {
+        self.protocol.refuse_message(refusal);
+        // An MTA in the middle of DATA must not see the final dot: its connection goes with the transaction.
+        self.refuse_transaction(refusal, At::End);
+    }
+
+    fn report_accepted(&self, proof: &Proof) {
+        let Some(transaction) = &self.transaction else { return };
+        let quarantined = |recipient: &Recipient| recipient.placement == Placement::Quarantine;
+        let route = match proof {
+            Proof::Stored(_) if transaction.recipients.iter().all(quarantined) => Went::Quarantine,
+            Proof::Stored(_) if transaction.recipients.iter().any(quarantined) => Went::Mixed,
+            Proof::Stored(_) => Went::Mailbox,
+            Proof::Relayed(_) => Went::Proxy,
+            Proof::Both(..) => Went::Mixed,
+        };
+        let recipients: Vec<&postern_types::Address> =
+            transaction.recipients.iter().map(|r| &r.address).collect();
+        self.service.events.emit(&Happened::MessageAccepted {
+            message: MessageEvent {
+                trace: transaction.trace,
+                client: self.client.address.ip(),
+                helo: &self.client.helo,
+                sender: &transaction.mail.path,
+                recipients: &recipients,
+                size: transaction.message.as_ref().map_or(0, |message| message.size),
+                duration: transaction.began.elapsed(),
+            },
+            route,
+        });
+    }
+
+    /// Ends an accepted transaction, with its session at the MTA behind.
+    async fn end_transaction(&mut self) {
+        if let Some(behind) = self.transaction.take().and_then(|transaction| transaction.upstream) {
+            behind.session.quit().await;
+        }
+    }
+}
+
+/// What stands before the body in a recipient's copy (rfc5321 §4.4: `Return-Path` first).
+fn prefix(transaction: &Transaction, recipient: &Recipient, received: &[u8]) -> Vec<u8> {
+    let mut prefix = return_path(&transaction.mail.path).into_bytes();
+    prefix.extend_from_slice(delivered_to(&recipient.address).as_bytes());
+    prefix.extend_from_slice(received);
+    if recipient.placement == Placement::Tag {
+        prefix.extend_from_slice(tag(recipient).as_bytes());
+    }
+    prefix
+}
+
+/// The mark of a message that is delivered although something speaks against it.
+pub(crate) fn tag(recipient: &Recipient) -> String {
+    format!("X-Postern-Verdict: suspicious; score={}\r\n", recipient.verdict.score)
+}
+
+/// Several recipients may be aliases of one account: it gets one copy (rfc5321 §3.9 leaves that to us).
+fn dedup(copies: Vec<MessageCopy>) -> Vec<MessageCopy> {
+    let mut seen = std::collections::HashSet::new();
+    copies
+        .into_iter()
+        .filter(|copy| match copy {
+            MessageCopy::Mailbox { account, .. } => seen.insert(*account),
+            MessageCopy::Quarantine { .. } | MessageCopy::Queue { .. } => true,
+        })
+        .collect()
+}
+
+/// An event that does not belong to an open transaction; the protocol does not let it happen.
+fn nothing_to_do() -> Refusal {
+    Refusal::new(postern_types::Blame::Us, 451, (4, 3, 0), "the message could not be taken, please try again")
+        .because("the end of a message without a transaction")
+}

@@ -1,0 +1,274 @@
+//! The message on its way in: the header is collected and judged, the rest streams on.
+//!
+//! Nothing goes to the MTA behind or to the disk before the header was judged, so a message that is
+//! refused by its header costs neither. From then on each piece goes at once to the store's body and to
+//! the MTA, whichever the recipients need; memory holds one piece.
+
+use std::time::Instant;
+
+use postern_message::{HeaderCollector, Protocol, Received, Transmission};
+use postern_policy::{Action, Profile, Stage, judge};
+use postern_types::{Refusal, Timestamp};
+
+use crate::finish::tag;
+use crate::refusal;
+use crate::session::Session;
+use crate::transaction::{Behind, Destination, Intake, Message, Placement, Recipient, Sinks, Transaction};
+use crate::upstream::UpstreamError;
+
+impl Session {
+    /// DATA or the first BDAT: the message may come.
+    pub(crate) fn data(&mut self) {
+        let room = self.service.cannot_take(0);
+        let header = HeaderCollector::new(self.service.settings.header_size);
+        let Some(transaction) = &mut self.transaction else { return };
+        if let Some(refusal) = room {
+            self.protocol.refuse(&refusal);
+            // The client may try DATA again: the transaction stays open.
+            transaction.refusal = Some(refusal);
+            return;
+        }
+        transaction.message = Some(Message { began: Instant::now(), size: 0, header, stage: Intake::Header });
+        self.protocol.proceed();
+    }
+
+    /// A piece of the message.
+    pub(crate) async fn body(&mut self, piece: Vec<u8>) {
+        let Some(message) = self.transaction.as_mut().and_then(|t| t.message.as_mut()) else { return };
+        message.size += piece.len() as u64;
+        match &message.stage {
+            Intake::Refused(_) => {}
+            Intake::Streaming(_) => self.stream(&piece).await,
+            Intake::Header => {
+                let length = message.header.push(&piece);
+                if message.header.is_truncated() {
+                    let refusal = refusal::header_too_large(self.service.settings.header_size);
+                    message.stage = Intake::Refused(refusal);
+                } else if message.header.is_complete() {
+                    self.header_done().await;
+                    self.stream(&piece[length..]).await;
+                }
+            }
+        }
+    }
+
+    /// Judges the header and opens the ways that the message takes from here.
+    pub(crate) async fn header_done(&mut self) {
+        let opened = match self.judge_header().await {
+            Ok(()) => self.open_sinks().await,
+            Err(refusal) => Err(refusal),
+        };
+        let Some(message) = self.transaction.as_mut().and_then(|t| t.message.as_mut()) else { return };
+        match opened {
+            Err(refusal) => message.stage = Intake::Refused(refusal),
+            Ok(sinks) => {
+                message.stage = Intake::Streaming(sinks);
+                let header = message.header.bytes().to_vec();
+                self.stream(&header).await;
+            }
+        }
+    }
+
+    /// The verdict with the header known. A refusal holds for the whole message only when every recipient's
+    /// verdict is one; else the copies that fail are kept in quarantine, never dropped or bounced.
+    async fn judge_header(&mut self) -> Result<(), Refusal> {
+        let policy = self.service.policy.load_full();
+        let Some(transaction) = &mut self.transaction else { return Ok(()) };
+        let Some(message) = &transaction.message else { return Ok(()) };
+        let addresses: Vec<_> = transaction.recipients.iter().map(|recipient| &recipient.address).collect();
+        self.collector.headers(message.header.bytes(), &addresses);
+        let evidence = self.collector.evidence(Stage::Data).await;
+        let mut refused = Vec::new();
+        for (at, recipient) in transaction.recipients.iter_mut().enumerate() {
+            recipient.verdict = judge(evidence, &policy, &Profile::default(), Stage::Data);
+            recipient.placement = match &recipient.verdict.action {
+                Action::Deliver => recipient.placement,
+                Action::Tag => recipient.placement.max(Placement::Tag),
+                Action::Quarantine => Placement::Quarantine,
+                Action::Refuse(refusal) => {
+                    refused.push((at, refusal.refusal(transaction.trace)));
+                    Placement::Quarantine
+                }
+            };
+        }
+        if refused.len() == transaction.recipients.len()
+            && let Some((_, refusal)) = refused.pop()
+        {
+            return Err(refusal);
+        }
+        Ok(())
+    }
+
+    /// Opens the store's body and the MTA's DATA, as the recipients need them.
+    async fn open_sinks(&mut self) -> Result<Sinks, Refusal> {
+        let trace = self.trace();
+        let failed = match &mut self.transaction {
+            None => None,
+            Some(transaction) => open_upstream(transaction).await.err(),
+        };
+        if let Some(Failed { route, why }) = failed {
+            return Err(match why {
+                Why::Said(reply) => refusal::upstream_said(reply),
+                Why::Error(error) => self.upstream_failed(&route, &error),
+            });
+        }
+        let store = &self.service.store;
+        let (stores, relays) = self
+            .transaction
+            .as_ref()
+            .map_or((false, false), |transaction| (transaction.stores(), transaction.relays()));
+        let body = match (stores, relays) {
+            (false, _) => None,
+            (true, false) => Some(store.body()),
+            // Safe on the disk before the MTA is asked to take its part: see `finish.rs`.
+            (true, true) => Some(store.body_on_disk()),
+        };
+        let mut sinks = Sinks { body, upstream: relays };
+        if relays {
+            let mut mark = self.received(None);
+            mark.extend_from_slice(self.upstream_tag().as_bytes());
+            self.pass_on(&mark, &mut sinks.upstream)
+                .await
+                .map_err(|refusal| refusal.because(format!("{trace}")))?;
+        }
+        Ok(sinks)
+    }
+
+    /// The mark for the MTA's copy, which all its recipients share: that of the worst verdict.
+    fn upstream_tag(&self) -> String {
+        let recipients = self.transaction.as_ref().map_or(&[][..], |transaction| &transaction.recipients);
+        let tagged = |r: &&Recipient| r.destination == Destination::Upstream && r.placement == Placement::Tag;
+        recipients
+            .iter()
+            .filter(tagged)
+            .max_by_key(|recipient| recipient.verdict.score)
+            .map(tag)
+            .unwrap_or_default()
+    }
+
+    /// A piece on its way to where the message goes. What fails makes the message refused at its end.
+    async fn stream(&mut self, piece: &[u8]) {
+        if piece.is_empty() {
+            return;
+        }
+        let trace = self.trace();
+        let Some(Intake::Streaming(mut sinks)) = self.take_stage() else { return };
+        let mut failed = None;
+        if let Some(body) = &mut sinks.body
+            && let Err(error) = body.write(piece).await
+        {
+            self.service.store_failed(trace, "write", &error);
+            failed = Some(refusal::store_failed(&error, trace));
+        }
+        if failed.is_none() && sinks.upstream {
+            failed = self.pass_on(piece, &mut sinks.upstream).await.err();
+        }
+        self.set_stage(match failed {
+            None => Intake::Streaming(sinks),
+            Some(refusal) => Intake::Refused(refusal),
+        });
+    }
+
+    /// A piece to the MTA behind.
+    async fn pass_on(&mut self, piece: &[u8], open: &mut bool) -> Result<(), Refusal> {
+        let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
+        let Some(Behind { route, session }) = behind else { return Ok(()) };
+        let Err(error) = session.body(piece).await else { return Ok(()) };
+        let route = route.clone();
+        // Without its final dot the MTA forgets the message (rfc5321 §4.1.1.4).
+        *open = false;
+        if let Some(transaction) = &mut self.transaction {
+            transaction.upstream = None;
+        }
+        Err(self.upstream_failed(&route, &error))
+    }
+
+    fn take_stage(&mut self) -> Option<Intake> {
+        let message = self.transaction.as_mut()?.message.as_mut()?;
+        match &message.stage {
+            Intake::Streaming(_) => {
+                let nothing = Sinks { body: None, upstream: false };
+                Some(std::mem::replace(&mut message.stage, Intake::Streaming(nothing)))
+            }
+            Intake::Header | Intake::Refused(_) => None,
+        }
+    }
+
+    pub(crate) fn set_stage(&mut self, stage: Intake) {
+        if let Some(message) = self.transaction.as_mut().and_then(|transaction| transaction.message.as_mut())
+        {
+            message.stage = stage;
+        }
+    }
+
+    /// Our `Received` field. `recipient` is named only where it is the only one.
+    pub(crate) fn received(&self, recipient: Option<&Recipient>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let name = self.confirmed_name();
+        let tls = self.tls_words();
+        let utf8 = self.transaction.as_ref().is_some_and(|transaction| transaction.mail.params.smtp_utf8);
+        let protocol = match (self.is_lmtp(), self.client.extended) {
+            (true, _) => Protocol::Lmtp,
+            (false, true) => Protocol::Esmtp,
+            (false, false) => Protocol::Smtp,
+        };
+        let received = Received {
+            helo: &self.client.helo,
+            name: name.as_ref(),
+            ip: self.client.address.ip(),
+            by: &self.service.settings.hostname,
+            with: Transmission { protocol, tls: tls.is_some(), authenticated: false, utf8 },
+            tls: tls.as_deref(),
+            id: self.trace(),
+            recipient: recipient.map(|recipient| &recipient.address),
+            at: Timestamp::now(),
+        };
+        received.encode(&mut out);
+        out
+    }
+}
+
+/// Why the MTA's DATA could not be opened.
+struct Failed {
+    route: String,
+    why: Why,
+}
+
+enum Why {
+    Said(postern_types::Reply),
+    Error(UpstreamError),
+}
+
+/// Opens DATA at the MTA behind, where a recipient needs it; a transaction there that holds
+/// recipients who are not to get the message any more is begun anew without them.
+async fn open_upstream(transaction: &mut Transaction) -> Result<(), Failed> {
+    let relays = transaction.relays();
+    let Some(behind) = &mut transaction.upstream else { return Ok(()) };
+    let announced = transaction.recipients.iter().filter(|r| r.destination == Destination::Upstream);
+    let withdrawn = announced.clone().any(Recipient::is_stored);
+    let route = behind.route.clone();
+    let error = |why| Failed { route: route.clone(), why };
+    if !relays {
+        // Nobody there gets it: the session is closed, and with it what was begun.
+        transaction.upstream = None;
+        return Ok(());
+    }
+    let session = &mut behind.session;
+    if withdrawn {
+        session.reset().await.map_err(|e| error(Why::Error(e)))?;
+        let mail = &transaction.mail;
+        let reply = session.mail(&mail.path, &mail.params).await.map_err(|e| error(Why::Error(e)))?;
+        if !reply.code.is_positive() {
+            return Err(error(Why::Said(reply)));
+        }
+        for recipient in announced.filter(|recipient| !recipient.is_stored()) {
+            let rcpt = &recipient.rcpt;
+            let reply = session.rcpt(&rcpt.path, &rcpt.params).await.map_err(|e| error(Why::Error(e)))?;
+            if !reply.code.is_positive() {
+                return Err(error(Why::Said(reply)));
+            }
+        }
+    }
+    let reply = session.data().await.map_err(|e| error(Why::Error(e)))?;
+    if reply.code.is_intermediate() { Ok(()) } else { Err(error(Why::Said(reply))) }
+}

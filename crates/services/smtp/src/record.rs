@@ -1,0 +1,148 @@
+//! The trace of each transaction: what was asked, what was seen, what was answered.
+//!
+//! An accepted message's record goes into the same commit as the message. The others wait in the store
+//! for the next commit and hold nobody up.
+
+use std::time::Duration;
+
+use postern_events::{Event as Happened, MessageEvent, Stage as At};
+use postern_policy::Record;
+use postern_store::{Outcome, TraceRecord, TracedRecipient};
+use postern_types::{Refusal, Reply, Timestamp};
+
+use crate::session::Session;
+use crate::transaction::{Placement, Recipient, Transaction};
+
+impl Session {
+    /// Records and reports a transaction that is refused as a whole.
+    pub(crate) fn refuse_transaction(&mut self, refusal: &Refusal, stage: At) {
+        let Some(transaction) = &mut self.transaction else { return };
+        transaction.refusal = Some(refusal.clone());
+        let Some(transaction) = &self.transaction else { return };
+        let recipients: Vec<&postern_types::Address> =
+            transaction.recipients.iter().map(|r| &r.address).collect();
+        self.service.events.emit(&Happened::MessageRefused {
+            message: MessageEvent {
+                trace: transaction.trace,
+                client: self.client.address.ip(),
+                helo: &self.client.helo,
+                sender: &transaction.mail.path,
+                recipients: &recipients,
+                size: transaction.message.as_ref().map_or(0, |message| message.size),
+                duration: transaction.began.elapsed(),
+            },
+            stage,
+            refusal,
+        });
+        self.service.store.record(self.refused_record(transaction, refusal));
+        self.transaction = None;
+    }
+
+    /// Ends a transaction that nobody finished. It is recorded when something in it was refused.
+    pub(crate) fn drop_transaction(&mut self) {
+        let Some(transaction) = self.transaction.take() else { return };
+        if let Some(refusal) = &transaction.refusal {
+            self.service.store.record(self.refused_record(&transaction, refusal));
+        } else if !transaction.recipients.is_empty() {
+            let mut record = self.transaction_record(&transaction);
+            record.outcome = Outcome::Aborted;
+            record.reply = "the client gave up".to_owned();
+            self.service.store.record(record);
+        }
+    }
+
+    /// Records a session that was refused before its first MAIL.
+    pub(crate) fn record_session(&self, refusal: &Refusal) {
+        let mut record = self.blank_record();
+        record.outcome = outcome(&refusal.reply);
+        record.reply = refusal.reply.to_string();
+        self.service.store.record(record);
+    }
+
+    /// Records a message that the MTA behind has taken.
+    pub(crate) fn record_relayed(&self, reply: &Reply) {
+        let Some(transaction) = &self.transaction else { return };
+        let mut record = self.transaction_record(transaction);
+        record.outcome = Outcome::Relayed;
+        record.reply = reply.to_string();
+        self.service.store.record(record);
+    }
+
+    /// The record that is stored with an accepted message.
+    pub(crate) fn accepted_record(&self, transaction: &Transaction, size: u64) -> TraceRecord {
+        let mut record = self.transaction_record(transaction);
+        let quarantined = |recipient: &Recipient| recipient.placement == Placement::Quarantine;
+        let all = transaction.recipients.iter().all(quarantined);
+        record.outcome = if all { Outcome::Quarantined } else { Outcome::Accepted };
+        record.size = size;
+        record.reply = format!("250 2.0.0 OK, stored as {}", transaction.trace);
+        record
+    }
+
+    fn refused_record(&self, transaction: &Transaction, refusal: &Refusal) -> TraceRecord {
+        let mut record = self.transaction_record(transaction);
+        record.outcome = outcome(&refusal.reply);
+        record.reply = refusal.reply.to_string();
+        for recipient in record.recipients.iter_mut().take(transaction.recipients.len()) {
+            recipient.verdict.clone_from(&record.reply);
+        }
+        record
+    }
+
+    /// What is known of the session alone.
+    pub(crate) fn blank_record(&self) -> TraceRecord {
+        TraceRecord {
+            id: self.trace,
+            at: Timestamp::now(),
+            client: self.client.address.ip(),
+            helo: self.client.helo.clone(),
+            sender: None,
+            recipients: Vec::new(),
+            outcome: Outcome::Aborted,
+            reply: String::new(),
+            size: 0,
+            duration_us: 0,
+            evidence: self.judgement(Vec::new()),
+        }
+    }
+
+    fn transaction_record(&self, transaction: &Transaction) -> TraceRecord {
+        let mut recipients: Vec<TracedRecipient> = transaction
+            .recipients
+            .iter()
+            .map(|recipient| TracedRecipient {
+                address: recipient.address.to_string(),
+                verdict: recipient.verdict.action.kind().to_string(),
+            })
+            .collect();
+        recipients.extend(transaction.refused.iter().cloned());
+        TraceRecord {
+            id: transaction.trace,
+            at: Timestamp::now(),
+            client: self.client.address.ip(),
+            helo: self.client.helo.clone(),
+            sender: Some(transaction.mail.path.clone()),
+            recipients,
+            outcome: Outcome::Aborted,
+            reply: String::new(),
+            size: transaction.message.as_ref().map_or(0, |message| message.size),
+            duration_us: micros(transaction.began.elapsed()),
+            evidence: self.judgement(Self::verdicts(transaction)),
+        }
+    }
+
+    /// Evidence and verdicts as JSON.
+    fn judgement(&self, verdicts: Vec<postern_policy::RecipientVerdict>) -> String {
+        let record = Record { evidence: self.collector.known().clone(), verdicts };
+        // Plain data with string keys: serialising it cannot fail.
+        serde_json::to_string(&record).unwrap_or_default()
+    }
+}
+
+fn outcome(reply: &Reply) -> Outcome {
+    if reply.code.is_permanent() { Outcome::Refused } else { Outcome::Deferred }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,329 @@
+//! The service: what all sessions share, and the loop that lets connections in.
+//!
+//! A connection from a blocked address is answered here and closed, before anything is allocated for
+//! it; then admission and load shedding have their say; only then is there a session.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
+use postern_gate::{Collector, Fast, Gate, Trust};
+use postern_net::pressure::Input;
+use postern_net::{
+    Admission, Admitted, Level, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector,
+    TlsInfo, measure,
+};
+use postern_policy::{Policy, Profile, Stage, judge};
+use postern_smtp::{Extensions, Flavour, server};
+use postern_store::{Store, StoreError};
+use postern_types::{Refusal, Timestamp, TraceId, TraceIds};
+
+use crate::offer::{self, Offers};
+use crate::refusal;
+use crate::session::{Client, Places, Session};
+use crate::{Settings, announce};
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// SMTP, with STARTTLS where there is a certificate.
+    Smtp,
+    /// SMTP inside TLS from the first byte.
+    SmtpTls,
+    /// LMTP (RFC 2033), from an MTA in front of us.
+    Lmtp,
+}
+
+impl Door {
+    pub(crate) fn flavour(self) -> Flavour {
+        match self {
+            Self::Smtp | Self::SmtpTls => Flavour::Smtp,
+            Self::Lmtp => Flavour::Lmtp,
+        }
+    }
+
+    pub(crate) fn service(self) -> EventService {
+        match self {
+            Self::Smtp | Self::SmtpTls | Self::Lmtp => EventService::Smtp,
+        }
+    }
+}
+
+/// What the service is made of. Everything is shared with the rest of the program.
+#[derive(Debug)]
+pub struct Parts {
+    /// Names, limits, times.
+    pub settings: Settings,
+    /// Where mail is kept.
+    pub store: Store,
+    /// The collectors of evidence.
+    pub gate: Gate,
+    /// What follows from the evidence; may be exchanged while sessions run.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// What happened.
+    pub events: Events,
+    /// The certificate; `None` offers no TLS.
+    pub tls: Option<TlsAcceptor>,
+    /// For connections to the MTAs behind.
+    pub tls_out: TlsConnector,
+    /// How many connections, from where, how fast.
+    pub admission: Admission,
+    /// How loaded we are.
+    pub pressure: Pressure,
+    /// Free space where the store lives.
+    pub disk: Arc<measure::FreeDisk>,
+    /// The end of the process.
+    pub shutdown: Shutdown,
+    /// Trace ids.
+    pub ids: Arc<TraceIds>,
+}
+
+/// The SMTP service.
+#[derive(Debug)]
+pub struct Service {
+    pub(crate) settings: Settings,
+    smtp: Arc<server::Settings>,
+    lmtp: Arc<server::Settings>,
+    /// What we offer, before STARTTLS and what MTAs behind cannot do.
+    pub(crate) offer: Extensions,
+    pub(crate) offers: Offers,
+    pub(crate) store: Store,
+    gate: Gate,
+    pub(crate) policy: Arc<ArcSwap<Policy>>,
+    pub(crate) events: Events,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls_out: TlsConnector,
+    admission: Admission,
+    pub(crate) pressure: Pressure,
+    disk: Arc<measure::FreeDisk>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) ids: Arc<TraceIds>,
+}
+
+impl Service {
+    /// The service, ready to [`serve`](Self::serve).
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts {
+            settings,
+            store,
+            gate,
+            policy,
+            events,
+            tls,
+            tls_out,
+            admission,
+            pressure,
+            disk,
+            shutdown,
+            ids,
+        } = parts;
+        let with = |flavour| Arc::new(server::Settings { flavour, ..settings.protocol.clone() });
+        Arc::new(Self {
+            smtp: with(Flavour::Smtp),
+            lmtp: with(Flavour::Lmtp),
+            offer: offer::ours(settings.protocol.limits.message_size),
+            offers: Offers::default(),
+            settings,
+            store,
+            gate,
+            policy,
+            events,
+            tls,
+            tls_out,
+            admission,
+            pressure,
+            disk,
+            shutdown,
+            ids,
+        })
+    }
+
+    /// Lets connections in until the process is to stop; the sessions go on by themselves, and
+    /// the [`Shutdown`] counts them.
+    pub async fn serve(self: Arc<Self>, door: Door, listener: Listener) {
+        let stop = self.shutdown.clone();
+        let stopping = stop.begun();
+        tokio::pin!(stopping);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stopping => return,
+                stream = listener.accept() => self.let_in(door, stream),
+            }
+        }
+    }
+
+    /// One connection that is made already, as inetd and systemd's `Accept=yes` pass it on.
+    pub async fn serve_one(self: Arc<Self>, door: Door, stream: Stream) {
+        if let Some((places, stream)) = self.admit(door, stream) {
+            self.session(door, stream, places).await;
+        }
+    }
+
+    fn let_in(self: &Arc<Self>, door: Door, stream: Stream) {
+        if let Some((places, stream)) = self.admit(door, stream) {
+            let service = Arc::clone(self);
+            tokio::spawn(async move { service.session(door, stream, places).await });
+        }
+    }
+
+    /// The way in: blocked addresses, shedding, admission. A refused client gets its last word here.
+    fn admit(&self, door: Door, stream: Stream) -> Option<(Places, Stream)> {
+        let ip = stream.peer().ip();
+        // A connection that a balancer passes on is judged by the address behind it.
+        let direct = !self.settings.trust.proxy_protocol.contains(ip);
+        if direct && let Some((why, refusal)) = self.turned_away_by_list(ip) {
+            self.turn_away(door, stream, why, &refusal);
+            return None;
+        }
+        if self.pressure.level() == Level::Shedding && !self.is_exempt(ip) {
+            self.turn_away(door, stream, RefusedWhy::Shedding, &refusal::overloaded());
+            return None;
+        }
+        let admitted = match self.admission.admit(ip, Instant::now()) {
+            Ok(admitted) => admitted,
+            Err(why) => {
+                self.turn_away(door, stream, reason(why), &refusal::too_many_connections(why.to_string()));
+                return None;
+            }
+        };
+        self.events.emit(&Happened::ConnectionOpened { service: door.service(), client: ip });
+        Some((self.places(door, admitted), stream))
+    }
+
+    fn places(&self, door: Door, admitted: Admitted) -> Places {
+        Places {
+            _admitted: Some(admitted),
+            _live: self.shutdown.session(),
+            _open: self.events.open_session(door.service()),
+        }
+    }
+
+    fn turn_away(&self, door: Door, stream: Stream, why: RefusedWhy, refusal: &Refusal) {
+        let client = stream.peer().ip();
+        let mut last_word = Vec::with_capacity(96);
+        // Inside TLS there is nothing that can be said before the handshake.
+        if door != Door::SmtpTls {
+            refusal.reply.encode(&mut last_word);
+        }
+        stream.refuse(&last_word);
+        self.events.emit(&Happened::ConnectionRefused { service: door.service(), client, why });
+    }
+
+    /// PROXY header, implicit TLS, and then the session.
+    async fn session(self: Arc<Self>, door: Door, mut stream: Stream, places: Places) {
+        let mut address = stream.peer();
+        if self.settings.trust.proxy_protocol.contains(address.ip()) {
+            match announce::read(&mut stream, self.settings.timeout_stressed).await {
+                Ok(Some(source)) => address = source,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(peer = %address, %error, "no usable PROXY header from a host that must send one");
+                    return;
+                }
+            }
+            if let Some((why, refusal)) = self.turned_away_by_list(address.ip()) {
+                return self.turn_away(door, stream, why, &refusal);
+            }
+        }
+        if door == Door::SmtpTls {
+            let Some(acceptor) = &self.tls else { return };
+            stream = match stream.into_tls(acceptor).await {
+                Ok(stream) => stream,
+                Err(error) => {
+                    let (service, client) = (door.service(), address.ip());
+                    return self.events.emit(&Happened::TlsFailed { service, client, why: &error });
+                }
+            };
+        }
+        let session = Session::new(Arc::clone(&self), door, stream, address);
+        session.note_tls();
+        // Boxed: the future is large, and a spawned task is moved.
+        Box::pin(session.run(places)).await;
+    }
+
+    /// Begins to collect evidence about a client.
+    pub(crate) fn begin(&self, client: &Client, tls: Option<&TlsInfo>, door: Door) -> Collector {
+        // LMTP comes from an MTA of ours that has asked already.
+        let trust = if door == Door::Lmtp { Trust::Ours } else { Trust::Stranger };
+        let mut collector = self.gate.begin(client.address.ip(), trust);
+        if let Some(tls) = tls {
+            collector.tls(format!("{} with {}", tls.version, tls.cipher));
+        }
+        collector
+    }
+
+    pub(crate) fn protocol_settings(&self, door: Door) -> Arc<server::Settings> {
+        match door.flavour() {
+            Flavour::Smtp => Arc::clone(&self.smtp),
+            Flavour::Lmtp => Arc::clone(&self.lmtp),
+        }
+    }
+
+    fn turned_away_by_list(&self, ip: IpAddr) -> Option<(RefusedWhy, Refusal)> {
+        match self.gate.fast(ip) {
+            Fast::Allowed { .. } | Fast::Unlisted => None,
+            Fast::Blocked { .. } | Fast::Feedback => self.blocked(ip, self.ids.next(Timestamp::now())),
+        }
+    }
+
+    /// The refusal for an address that a list blocks, where the policy refuses for that.
+    pub(crate) fn blocked(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal)> {
+        let why = match self.gate.fast(ip) {
+            Fast::Allowed { .. } | Fast::Unlisted => return None,
+            Fast::Blocked { .. } => RefusedWhy::BlockList,
+            Fast::Feedback => RefusedWhy::Feedback,
+        };
+        let verdict = judge(&self.gate.door(ip), &self.policy.load(), &Profile::default(), Stage::Connect);
+        Some((why, verdict.refusal(trace)?))
+    }
+
+    /// Whether an address is on the operator's allow list.
+    pub(crate) fn is_exempt(&self, ip: IpAddr) -> bool {
+        matches!(self.gate.fast(ip), Fast::Allowed { .. })
+    }
+
+    /// Why no message of `size` octets can be taken now, if so.
+    pub(crate) fn cannot_take(&self, size: u64) -> Option<Refusal> {
+        if self.shutdown.is_begun() {
+            return Some(refusal::stopping());
+        }
+        if self.pressure.level() == Level::Shedding {
+            return Some(refusal::overloaded());
+        }
+        self.pressure.report(Input::StoreQueue, self.store.stats().waiting);
+        // A disk that cannot be asked will say so when it is written to.
+        let free = self.disk.space(Instant::now()).map_or(u64::MAX, |space| space.free);
+        let wanted = self.settings.minimum_free_disk.saturating_add(size);
+        (free < wanted).then(refusal::disk_full)
+    }
+
+    /// The offer, cut to what the MTAs behind can do.
+    pub(crate) async fn cut_offer(&self, ours: Extensions) -> Extensions {
+        self.offers.cut(ours, &self.store, &self.settings.upstream, &self.tls_out).await
+    }
+
+    /// Reports a failure of the store.
+    pub(crate) fn store_failed(&self, trace: TraceId, what: &str, error: &StoreError) {
+        let fault = match error {
+            StoreError::Full => StoreFault::Full,
+            StoreError::ReadOnly => StoreFault::ReadOnly,
+            StoreError::Corrupt { .. } => StoreFault::Corrupt,
+            StoreError::Busy => StoreFault::Busy,
+            _ => StoreFault::Other,
+        };
+        self.events.emit(&Happened::StoreError { trace: Some(trace), what, fault, why: error });
+    }
+}
+
+fn reason(refused: Refused) -> RefusedWhy {
+    match refused {
+        Refused::Total => RefusedWhy::Total,
+        Refused::Host => RefusedWhy::PerAddress,
+        Refused::Network => RefusedWhy::PerNetwork,
+        Refused::Rate => RefusedWhy::Rate,
+    }
+}

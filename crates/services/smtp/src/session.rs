@@ -1,0 +1,284 @@
+//! One SMTP session, told from the first byte to the last.
+//!
+//! The protocol's state machine says what the client wants; this answers. What belongs to the envelope
+//! is in `envelope.rs`, what belongs to the message in `intake.rs` and `finish.rs`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postern_events::{Event as Happened, OpenSession, SessionEnd, TlsVersion};
+use postern_gate::Collector;
+use postern_net::{Admitted, Level, LiveSession, Stream};
+use postern_smtp::server::{Close, Event};
+use postern_smtp::{Extension, Extensions};
+use postern_types::{Blame, Refusal, Reply, Timestamp, TraceId};
+
+use crate::connection::{Connection, Expect};
+use crate::protocol::Protocol;
+use crate::refusal;
+use crate::service::{Door, Service};
+use crate::transaction::Transaction;
+
+/// One session and everything it holds.
+pub(crate) struct Session {
+    pub(crate) service: Arc<Service>,
+    pub(crate) io: Connection,
+    pub(crate) protocol: Protocol,
+    pub(crate) door: Door,
+    /// The identity of what happens before the first MAIL.
+    pub(crate) trace: TraceId,
+    pub(crate) client: Client,
+    pub(crate) collector: Collector,
+    pub(crate) transaction: Option<Box<Transaction>>,
+    /// Messages accepted so far.
+    pub(crate) messages: u32,
+    began: Instant,
+    /// Since when the client owes us something; under stress that is what counts.
+    waiting_since: Instant,
+}
+
+/// What is held as long as the session lives: its places in the counts.
+pub(crate) struct Places {
+    pub(crate) _admitted: Option<Admitted>,
+    pub(crate) _live: LiveSession,
+    pub(crate) _open: OpenSession,
+}
+
+/// The host that sends, as far as the envelope is concerned.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    /// Its address: that of the connection, or what a trusted neighbour said it is.
+    pub(crate) address: SocketAddr,
+    /// What it called itself.
+    pub(crate) helo: String,
+    /// Whether it said EHLO (or LHLO).
+    pub(crate) extended: bool,
+    /// Whether a trusted neighbour said the name and address (XCLIENT, XFORWARD, PROXY).
+    pub(crate) announced: bool,
+}
+
+/// Whether the session goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    GoOn,
+    End(SessionEnd),
+}
+
+impl Session {
+    pub(crate) fn new(service: Arc<Service>, door: Door, stream: Stream, address: SocketAddr) -> Self {
+        let trace = service.ids.next(Timestamp::now());
+        let client =
+            Client { address, helo: String::new(), extended: false, announced: address != stream.peer() };
+        let io = Connection::new(stream);
+        let settings = service.protocol_settings(door);
+        let protocol = Protocol::new(settings, Extensions::none());
+        let collector = service.begin(&client, io.tls(), door);
+        let now = Instant::now();
+        Self {
+            service,
+            io,
+            protocol,
+            door,
+            trace,
+            client,
+            collector,
+            transaction: None,
+            messages: 0,
+            began: now,
+            waiting_since: now,
+        }
+    }
+
+    /// The whole session. `places` are given back when it is over.
+    pub(crate) async fn run(mut self, places: Places) {
+        let end = loop {
+            let event = self.protocol.next();
+            match self.answer(event).await {
+                Ok(Flow::GoOn) => {}
+                Ok(Flow::End(end)) => break end,
+                Err(error) => break end_of(&error),
+            }
+        };
+        self.drop_transaction();
+        self.service.events.emit(&Happened::SessionEnded {
+            service: self.door.service(),
+            trace: Some(self.trace),
+            client: self.client.address.ip(),
+            end,
+            messages: self.messages,
+            duration: self.began.elapsed(),
+        });
+        self.io.close().await;
+        drop(places);
+    }
+
+    /// Does what the protocol asks for.
+    async fn answer(&mut self, event: Event) -> io::Result<Flow> {
+        if event != Event::NeedInput {
+            self.waiting_since = Instant::now();
+        }
+        match event {
+            Event::NeedInput => return self.read().await,
+            Event::Greet => self.greet().await?,
+            Event::Hello(hello) => self.hello(hello).await,
+            Event::StartTls => return self.start_tls().await,
+            Event::Xclient(attributes) => self.xclient(&attributes),
+            Event::Xforward(attributes) => self.xforward(&attributes),
+            Event::Mail(mail) => self.mail(mail),
+            Event::Rcpt(rcpt) => self.rcpt(rcpt).await,
+            Event::Data => self.data(),
+            Event::Body(piece) => self.body(piece).await,
+            Event::BodyEnd(end) => self.body_end(end).await,
+            Event::Reset => self.drop_transaction(),
+            Event::Slow => {
+                self.write().await?;
+                tokio::time::sleep(self.service.settings.error_delay).await;
+            }
+            // AUTH is not offered on this door, and the protocol refuses what is not offered.
+            Event::Auth(_) | Event::AuthResponse(_) => self.protocol.refuse(&refusal::not_trusted("AUTH")),
+            Event::AuthCancelled => {}
+            Event::Close(why) => {
+                self.write().await?;
+                return Ok(Flow::End(end_after(why)));
+            }
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Writes the replies that wait, then reads what comes next, within the time that there is.
+    async fn read(&mut self) -> io::Result<Flow> {
+        self.write().await?;
+        if self.service.shutdown.is_begun() && self.transaction.is_none() {
+            return self.abort(&refusal::stopping(), SessionEnd::Stopping).await;
+        }
+        let in_message = self.transaction.as_ref().is_some_and(|transaction| transaction.message.is_some());
+        let expect = if in_message { Expect::Body } else { Expect::Commands };
+        let within = self.patience();
+        let stop = self.service.shutdown.clone();
+        let idle = self.transaction.is_none();
+        let stopping = async { if idle { stop.begun().await } else { stop.expired().await } };
+        let read = tokio::select! {
+            biased;
+            read = tokio::time::timeout(within, self.io.read(expect)) => read,
+            () = stopping => return self.abort(&refusal::stopping(), SessionEnd::Stopping).await,
+        };
+        match read {
+            Err(_) => self.abort(&refusal::timed_out(), SessionEnd::Timeout).await,
+            Ok(Ok([])) => Ok(Flow::End(SessionEnd::Closed)),
+            Ok(Ok(bytes)) => {
+                self.protocol.receive(bytes);
+                Ok(Flow::GoOn)
+            }
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
+    /// How long the client may be silent from now on. Under stress the time counts from the last whole
+    /// command, so that a byte now and then buys nothing; a message must come at a rate of at
+    /// least 1 KiB a second on the average after the first timeout.
+    fn patience(&self) -> Duration {
+        let settings = &self.service.settings;
+        let message = self.transaction.as_ref().and_then(|transaction| transaction.message.as_ref());
+        match (self.service.pressure.level(), message) {
+            (Level::Normal, None) => settings.timeout.saturating_sub(self.waiting_since.elapsed()),
+            (Level::Stressed | Level::Shedding, None) => {
+                settings.timeout_stressed.saturating_sub(self.waiting_since.elapsed())
+            }
+            (level, Some(message)) => {
+                let silent =
+                    if level == Level::Normal { settings.timeout } else { settings.timeout_stressed };
+                let whole = settings.timeout + Duration::from_secs(message.size / 1024);
+                silent.min(whole.saturating_sub(message.began.elapsed()))
+            }
+        }
+    }
+
+    pub(crate) async fn write(&mut self) -> io::Result<()> {
+        let within = self.service.settings.timeout;
+        self.io.write(self.protocol.output(), within).await
+    }
+
+    /// Ends the session out of turn.
+    async fn abort(&mut self, refusal: &Refusal, end: SessionEnd) -> io::Result<Flow> {
+        self.protocol.abort(refusal);
+        self.write().await?;
+        Ok(Flow::End(end))
+    }
+
+    async fn start_tls(&mut self) -> io::Result<Flow> {
+        let Some(acceptor) = self.service.tls.clone() else {
+            self.protocol.refuse(&Refusal::new(
+                Blame::Us,
+                454,
+                (4, 7, 0),
+                "TLS is not available at the moment",
+            ));
+            return Ok(Flow::GoOn);
+        };
+        self.protocol.reply(&Reply::new(220, Some((2, 0, 0)), "ready to start TLS"));
+        self.write().await?;
+        if let Err(error) = self.io.start_tls(&acceptor).await {
+            self.service.events.emit(&Happened::TlsFailed {
+                service: self.door.service(),
+                client: self.client.address.ip(),
+                why: &error,
+            });
+            return Ok(Flow::End(SessionEnd::Broken));
+        }
+        self.note_tls();
+        let extensions = self.extensions();
+        self.protocol.tls_started(extensions);
+        if let Some(words) = self.tls_words() {
+            self.collector.tls(words);
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Counts the handshake.
+    pub(crate) fn note_tls(&self) {
+        let Some(tls) = self.io.tls() else { return };
+        let version = if tls.version == "TLSv1.2" { TlsVersion::Tls12 } else { TlsVersion::Tls13 };
+        let client = self.client.address.ip();
+        self.service.events.emit(&Happened::TlsStarted { service: self.door.service(), client, version });
+    }
+
+    /// Version and cipher, as `Received` and the evidence show them.
+    pub(crate) fn tls_words(&self) -> Option<String> {
+        self.io.tls().map(|tls| format!("{} with {}", tls.version, tls.cipher))
+    }
+
+    /// What this door offers to this client, before the MTAs behind are asked.
+    pub(crate) fn extensions(&self) -> Extensions {
+        let mut extensions = self.service.offer.clone();
+        if self.service.tls.is_some() && self.io.tls().is_none() {
+            extensions.insert(Extension::StartTls);
+        }
+        if let Some(peer) = self.io.peer() {
+            self.service.settings.trust.offer(peer.ip(), &mut extensions);
+        }
+        extensions
+    }
+
+    /// The identity of what is going on now.
+    pub(crate) fn trace(&self) -> TraceId {
+        self.transaction.as_ref().map_or(self.trace, |transaction| transaction.trace)
+    }
+}
+
+fn end_after(close: Close) -> SessionEnd {
+    match close {
+        Close::Quit => SessionEnd::Quit,
+        Close::Refused => SessionEnd::Refused,
+        Close::TooManyErrors | Close::OtherProtocol | Close::LostChunk => SessionEnd::Errors,
+    }
+}
+
+fn end_of(error: &io::Error) -> SessionEnd {
+    match error.kind() {
+        io::ErrorKind::TimedOut => SessionEnd::Timeout,
+        io::ErrorKind::UnexpectedEof => SessionEnd::Closed,
+        _ => SessionEnd::Broken,
+    }
+}
