@@ -1,0 +1,109 @@
+//! The Debian packages that tests and bench use, and their installation where we may.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::Failure;
+use crate::step::demand;
+
+/// A package, and a program by which its presence is seen.
+pub(crate) type Package = (&'static str, &'static str);
+
+/// Real clients and servers that the test-suite talks to. This is the one list.
+pub(crate) const TESTS: &[Package] = &[
+    ("postfix", "/usr/sbin/postfix"),
+    ("swaks", "swaks"),
+    ("curl", "curl"),
+    ("msmtp", "msmtp"),
+    ("fetchmail", "fetchmail"),
+    ("getmail6", "getmail"),
+    ("openssl", "openssl"),
+    ("python3", "python3"),
+    ("bind9-dnsutils", "dig"),
+    ("strace", "strace"),
+];
+
+/// Whether this is Debian (or one of its children) and we are root.
+pub(crate) fn can_install() -> bool {
+    is_root() && Path::new("/usr/bin/apt-get").exists()
+}
+
+pub(crate) fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Installs what is missing; where that is not allowed, says what it is, and goes on.
+pub(crate) fn install(wanted: &[Package]) -> Result<String, Failure> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|(_, program)| !present(program)).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(format!("all {} are there", wanted.len()));
+    }
+    let names = missing.join(" ");
+    if !can_install() {
+        return Ok(format!("MISSING, their tests are skipped: {names} (as root: apt-get install {names})"));
+    }
+    let starter = NoServices::while_installing()?;
+    // Else Debian's Postfix asks what kind of site this is.
+    let answers = "postfix postfix/main_mailer_type select No configuration\n";
+    debconf(answers)?;
+    apt(&["update", "-qq"])?;
+    let mut words = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    words.extend(&missing);
+    apt(&words)?;
+    drop(starter);
+    Ok(format!("installed {names}"))
+}
+
+fn present(program: &str) -> bool {
+    if program.starts_with('/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn apt(words: &[&str]) -> Result<String, Failure> {
+    let mut command = Command::new("apt-get");
+    command.args(["-o", "DPkg::Lock::Timeout=600"]).args(words).env("DEBIAN_FRONTEND", "noninteractive");
+    demand(&mut command, "")
+}
+
+fn debconf(answers: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let spawned = Command::new("debconf-set-selections").stdin(Stdio::piped()).spawn();
+    let mut child = spawned.map_err(|error| format!("debconf-set-selections: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(answers.as_bytes()).map_err(|error| error.to_string())?;
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err("debconf-set-selections failed".into()) }
+}
+
+/// While this lives, Debian starts no service that it installs (policy-rc.d says no).
+struct NoServices(Option<&'static str>);
+
+impl NoServices {
+    fn while_installing() -> Result<Self, Failure> {
+        use std::os::unix::fs::PermissionsExt;
+        const FILE: &str = "/usr/sbin/policy-rc.d";
+        if Path::new(FILE).exists() {
+            return Ok(Self(None));
+        }
+        std::fs::write(FILE, "#!/bin/sh\nexit 101\n").map_err(|error| format!("{FILE}: {error}"))?;
+        let made = Self(Some(FILE));
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(FILE, executable).map_err(|error| format!("{FILE}: {error}"))?;
+        Ok(made)
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Some(file) = self.0 {
+            // Nothing depends on it any more.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
