@@ -74,7 +74,7 @@ impl Extension {
 /// What a server offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extensions {
-    flags: u16,
+    pub(crate) flags: u16,
     /// `SIZE` (RFC 1870): `None` where not offered, `Some(0)` without a fixed limit, else octets.
     pub size: Option<u64>,
     /// `AUTH` (RFC 4954): the mechanisms, upper case; empty where not offered.

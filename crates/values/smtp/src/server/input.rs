@@ -45,7 +45,7 @@ impl Input {
 
     /// Marks `octets` as read. Ten thousand idle sessions keep no large buffers.
     pub(super) fn take(&mut self, octets: usize) {
-        self.start = (self.start + octets).min(self.octets.len());
+        self.start = self.start.saturating_add(octets).min(self.octets.len());
         if self.start == self.octets.len() {
             self.start = 0;
             if self.octets.capacity() > KEPT_CAPACITY {
