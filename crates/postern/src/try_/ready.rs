@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -25,8 +25,8 @@ pub(crate) struct Ready {
     pub(crate) listen: BTreeMap<String, Vec<SocketAddr>>,
     /// The DNS server of the test internet.
     pub(crate) dns: SocketAddr,
-    /// The remote hosts of the test internet, by name.
-    pub(crate) hosts: BTreeMap<String, IpAddr>,
+    /// The SMTP servers of the remote hosts, by name.
+    pub(crate) hosts: BTreeMap<String, SocketAddr>,
     /// Every account.
     pub(crate) accounts: Vec<Account>,
 }
@@ -72,7 +72,7 @@ mod tests {
             domain: "example.test".into(),
             listen: BTreeMap::from([("smtp".into(), vec!["127.0.0.1:2525".parse().unwrap()])]),
             dns: "127.0.0.1:5353".parse().unwrap(),
-            hosts: BTreeMap::from([("mail.honest.test".into(), "127.1.2.3".parse().unwrap())]),
+            hosts: BTreeMap::from([("mail.honest.test".into(), "127.1.2.3:25".parse().unwrap())]),
             accounts: vec![Account { address: "user0@example.test".into(), password: "p".into() }],
         }
     }
@@ -85,7 +85,7 @@ mod tests {
         ready().write(&file).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         assert_eq!(json["listen"]["smtp"][0], "127.0.0.1:2525");
-        assert_eq!(json["hosts"]["mail.honest.test"], "127.1.2.3");
+        assert_eq!(json["hosts"]["mail.honest.test"], "127.1.2.3:25");
         assert_eq!(json["accounts"][0]["address"], "user0@example.test");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left there");
     }

@@ -70,7 +70,27 @@ pub fn init(format: Format, level: Level) -> Result<Guard, LogError> {
         Format::Text if journal::is_stderr() => subscriber::Style::Journal,
         Format::Text => subscriber::Style::Text,
     };
-    let (sink, guard) = writer::start(std::io::stderr())?;
+    begin(std::io::stderr(), style, level)
+}
+
+/// As [`init`], but to a file of one's own.
+///
+/// # Errors
+/// As [`init`].
+pub fn init_file(file: std::fs::File, format: Format, level: Level) -> Result<Guard, LogError> {
+    let style = match format {
+        Format::Json => subscriber::Style::Json,
+        Format::Text => subscriber::Style::Text,
+    };
+    begin(file, style, level)
+}
+
+fn begin(
+    out: impl std::io::Write + Send + 'static,
+    style: subscriber::Style,
+    level: Level,
+) -> Result<Guard, LogError> {
+    let (sink, guard) = writer::start(out)?;
     let subscriber = subscriber::Lines::new(style, level, sink);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
     std::panic::set_hook(Box::new(report_panic));
