@@ -122,6 +122,16 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
+/// Reads a duration as people write it.
+///
+/// # Errors
+/// A sentence that says what to write.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    with_unit(text, &DURATIONS)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is not a duration: write a number and ms, s, min, h, d or w"))
+}
+
 impl Value for Duration {
     fn kind() -> String {
         "a duration such as `\"30 s\"` or `\"5 min\"`".into()
@@ -131,11 +141,7 @@ impl Value for Duration {
             wrong.push((value.span(), format!("a duration needs its unit: write \"{number} s\"")));
             return None;
         }
-        from_text(value, wrong, |text| {
-            with_unit(text, &DURATIONS).map(Duration::from_millis).ok_or_else(|| {
-                format!("`{text}` is not a duration: write a number and ms, s, min, h, d or w")
-            })
-        })
+        from_text(value, wrong, parse_duration)
     }
     fn write(&self) -> String {
         format!("\"{}\"", show_duration(*self))

@@ -39,8 +39,8 @@ fn values_have_units() {
     for (text, size) in
         [("\"1.5 MB\"", 1_500_000), ("\"1KiB\"", 1024), ("100000", 100_000), ("\"2 mb\"", 2_000_000)]
     {
-        let config = config(&format!("limits.free_disk = {text}"));
-        assert_eq!(config.limits.free_disk, Size(size), "{text}");
+        let config = config(&format!("smtp.minimum_free_disk = {text}"));
+        assert_eq!(config.smtp.minimum_free_disk, Size(size), "{text}");
     }
     for (text, millis) in [("2 min", 120_000), ("90s", 90_000), ("1.5 s", 1500), ("250 ms", 250)] {
         let config = config(&format!("proxy.connect_timeout = \"{text}\""));

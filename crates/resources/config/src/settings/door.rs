@@ -8,7 +8,7 @@ use postern_types::Network;
 
 use crate::choice::choice;
 use crate::schema::settings;
-use crate::units::{Percent, Rate, Size};
+use crate::units::{Percent, Rate};
 
 settings! {
     /// Where the server listens. Each is a list of addresses with port; an empty list switches the
@@ -91,10 +91,6 @@ settings! {
         shed_high: Percent = "95 %", "1 %" ..= "100 %";
         /// The share at which that ends. Well below `shed_high`, so that it does not flutter.
         shed_low: Percent = "85 %", "0 %" ..= "99 %";
-        /// Disk space that stays free in the data folder: with less, new messages are put off with
-        /// `452`; with less than four times as much, clients that wait get only
-        /// `smtp.timeout_stressed`. One and a half times `smtp.message_size` is always kept.
-        free_disk: Size = "256 MiB", "0 B" ..= "100 TB";
     }
 }
 

@@ -25,6 +25,10 @@ settings! {
         block: Vec<Network> = [];
         /// Files with more of them, in the same form.
         block_files: Vec<PathBuf> = [];
+        /// Senders that are refused: an address, or a domain for every address there and below.
+        block_senders: Vec<String> = [];
+        /// Files with more of them, one on each line, `#` begins a comment.
+        block_sender_files: Vec<PathBuf> = [];
         /// The score from which on a message goes to quarantine.
         quarantine: Threshold = 5;
         /// The score from which on a message is refused.
@@ -32,13 +36,19 @@ settings! {
         /// How long the tests of one stage may take together. A test that has no answer by then is
         /// "unknown", which never counts against a client.
         deadline: Duration = "5 s", "100 ms" ..= "1 min";
+        /// How often the health of the DNS block lists is checked.
+        dnsbl_check: Duration = "15 min", "1 min" ..= "1 d";
+        /// How soon again while one of them is switched off.
+        dnsbl_retry: Duration = "1 min", "1 s" ..= "1 d";
+        /// How long a message stays in quarantine.
+        quarantine_for: Duration = "30 d", "1 h" ..= "520 w";
     }
 }
 
 settings! {
     /// A DNS block list to ask; its zone is the section's name. `gate.tests.dnsbl` switches all lists at
-    /// once. A list that fails its health check (127.0.0.2 is not listed, or
-    /// 127.0.0.1 is) is switched off until it is well again.
+    /// once. A list that fails its health check is
+    /// switched off until it is well again.
     pub struct Dnsbl in Named("gate.dnsbl") {
         /// A private key that the list's owner gave you; it is put before the zone.
         key: Option<Secret<String>> = optional;
@@ -51,8 +61,23 @@ settings! {
         codes: BTreeMap<Ipv4Addr, Points> = {};
         /// Whether the list counts.
         mode: TestMode = "enforce";
+        /// Answers that count as listed, such as `["127.0.0.2", "127.0.0.4/30"]`; empty: every one in
+        /// 127.0.0.0/8 that is no error code.
+        answers: Vec<Network> = [];
+        /// How its health is checked.
+        check: DnsblCheck = "test-entries";
         /// Whether the list is asked about IPv6 clients too.
         ipv6: bool = true;
+    }
+}
+
+choice! {
+    /// How a DNS block list's health is checked.
+    pub enum DnsblCheck {
+        /// 127.0.0.2 is listed and 127.0.0.1 is not (RFC 5782 §5)
+        TestEntries = "test-entries",
+        /// it has no test entries and is believed as long as it answers
+        Believed = "believed",
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use postern_types::Domain;
+
 use crate::choice::choice;
 use crate::names::DnsServer;
 use crate::schema::settings;
@@ -41,6 +43,8 @@ settings! {
         bare_newline: BareNewline = "refuse";
         /// Whether addresses in MAIL and RCPT need their angle brackets.
         paths: Paths = "strict";
+        /// Disk space that must stay free beside the message that comes; with less, MAIL gets `452`.
+        minimum_free_disk: Size = "100 MB", "0 B" ..= "100 TB";
         /// How long the greeting waits, to catch clients that talk first; `0 s` switches it off.
         pregreet_delay: Duration = "0 s", "0 s" ..= "1 min";
         /// The text behind the host name in the greeting.
@@ -75,18 +79,26 @@ choice! {
 settings! {
     /// Passing mail on to the servers behind, for domains with `--to`.
     pub struct Proxy in Table("proxy") {
-        /// How long a connection to the server behind may take to open.
-        connect_timeout: Duration = "10 s", "100 ms" ..= "5 min";
-        /// How long the server behind may take for one answer. Keep it below the 5 minutes (10 after
-        /// the message) that the client outside waits.
-        timeout: Duration = "2 min", "1 s" ..= "10 min";
+        /// How long a connection to the server behind may take to open, and its TLS handshake.
+        connect_timeout: Duration = "5 s", "100 ms" ..= "5 min";
+        /// How long the server behind may take for one answer.
+        timeout: Duration = "5 min", "1 s" ..= "10 min";
         /// Whether the way to the server behind is encrypted.
         tls: ProxyTls = "opportunistic";
-        /// Whether the server behind is told the real client by XCLIENT, where it offers that: it then
-        /// treats the session as the client's own.
-        xclient: bool = true;
-        /// Whether it is told the real client by XFORWARD, where it offers that: for its log.
-        xforward: bool = true;
+        /// What the server behind is told about the real client, where it offers the command.
+        announce: Announce = "xforward";
+    }
+}
+
+choice! {
+    /// What the server behind is told about the client.
+    pub enum Announce {
+        /// nothing
+        Nothing = "nothing",
+        /// XFORWARD, for its log
+        Xforward = "xforward",
+        /// XCLIENT: it treats the session as the client's own
+        Xclient = "xclient",
     }
 }
 
@@ -122,8 +134,14 @@ settings! {
 settings! {
     /// Fetching mail (RFC 1939).
     pub struct Pop3 in Table("pop3") {
-        /// How long a client may stay silent (RFC 1939 §3 asks for at least 10 minutes).
+        /// The domain of a user name without `@`; left out, such names are unknown.
+        default_domain: Option<Domain> = optional;
+        /// How long a client that is signed in may stay silent (RFC 1939 §3 asks for at least 10 minutes).
         idle_timeout: Duration = "10 min", "1 min" ..= "1 d";
+        /// How long a client may take until it is signed in; less while there is much to do.
+        signin_timeout: Duration = "3 min", "10 s" ..= "1 h";
+        /// How long a client may take to read a piece of 32 KiB.
+        write_timeout: Duration = "5 min", "10 s" ..= "1 h";
         /// The least time between two sign-ins to one mailbox (RFC 2449 §6.5, LOGIN-DELAY); `0 s` switches it off.
         login_delay: Duration = "0 s", "0 s" ..= "1 h";
         /// How long mail stays after it was fetched (RFC 2449 §6.7, EXPIRE), in whole days; without it

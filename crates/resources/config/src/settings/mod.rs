@@ -6,6 +6,6 @@ mod mail;
 mod server;
 
 pub use door::{Limits, Listen, MinimumTls, Signin, Tls, Trust};
-pub use gate::{Dnsbl, Gate, HeaderRule, HeaderTest, TestAction, TestMode, TestRow, TestRule};
-pub use mail::{BareNewline, Dns, Paths, Plaintext, Pop3, Proxy, ProxyTls, Smtp};
+pub use gate::{Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, TestAction, TestMode, TestRow, TestRule};
+pub use mail::{Announce, BareNewline, Dns, Paths, Plaintext, Pop3, Proxy, ProxyTls, Smtp};
 pub use server::{Log, LogFormat, LogLevel, Reach, Server, Watch};
