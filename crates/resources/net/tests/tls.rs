@@ -258,7 +258,8 @@ async fn openssl(minimum: TlsMinimum, arguments: &[&str]) -> Option<(Result<Stre
     let acceptor = TlsAcceptor::new(settings).unwrap();
     let listener = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap().listen().unwrap();
     let child = Command::new("openssl")
-        .args(["s_client", "-brief", "-servername", "mx.example.test", "-CAfile"])
+        // It has nothing to say, and is to hear the server out all the same.
+        .args(["s_client", "-ign_eof", "-brief", "-servername", "mx.example.test", "-CAfile"])
         .arg(&files.chain)
         .args(["-connect", &listener.address().to_string()])
         .args(arguments)
