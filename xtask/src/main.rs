@@ -1,6 +1,7 @@
 //! `cargo xtask TASK`: everything that is done to the project rather than by it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod bench;
 mod checks;
 mod docs;
 mod fuzz;
@@ -18,7 +19,9 @@ cargo xtask layers          no crate depends on a floor above its own
 cargo xtask licences        every dependency may be linked, none is banned
 cargo xtask words           files, functions and names keep to the house's measures
 cargo xtask docs            documentation builds; writes the generated pages anew
-cargo xtask fuzz [SECONDS] [TARGET]   every fuzz target, or one, so long each (60)";
+cargo xtask fuzz [SECONDS] [TARGET]   every fuzz target, or one, so long each (60)
+cargo xtask bench [--quick] [--runs N] [--only postern|postfix] [mailbox|proxy|blocked|idle|large ...]
+                            Postern beside Postfix and Dovecot";
 
 /// Why a task did not end well, in words for the terminal.
 pub(crate) type Failure = String;
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Some("words") => checks::words::check(),
         Some("docs") => docs::run(),
         Some("fuzz") => fuzz::run(rest),
+        Some("bench") => bench::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -23,6 +23,14 @@ pub(crate) const TESTS: &[Package] = &[
     ("strace", "strace"),
 ];
 
+/// What `cargo xtask bench` measures Postern against.
+pub(crate) const BENCH: &[Package] = &[
+    ("postfix", "/usr/sbin/postfix"),
+    ("dovecot-core", "/usr/sbin/dovecot"),
+    ("dovecot-lmtpd", "/usr/lib/dovecot/lmtp"),
+    ("dovecot-pop3d", "/usr/lib/dovecot/pop3"),
+];
+
 /// Whether this is Debian (or one of its children) and we are root.
 pub(crate) fn can_install() -> bool {
     is_root() && Path::new("/usr/bin/apt-get").exists()

@@ -1,0 +1,100 @@
+//! Postern as the other peer: `postern serve` with a configuration as an operator would write
+//! it, every test of the gate at its default, and a DNS to ask.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::peer::{Peer, free_port};
+use super::{BLOCKED, DOMAIN, PASSWORD, USERS};
+use crate::Failure;
+use crate::step::cargo;
+
+/// What Postern does with mail.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    /// Keeps it.
+    Mailboxes,
+    /// Passes it on, session by session, to the server on this port.
+    Proxy(u16),
+}
+
+pub(super) struct Ports {
+    pub(super) smtp: u16,
+    pub(super) pop3: u16,
+}
+
+/// Builds the program as it is released; gives its path.
+pub(super) fn build() -> Result<PathBuf, Failure> {
+    println!("building postern (release)");
+    let mut command = cargo("build --release --package postern --message-format json-render-diagnostics");
+    let output = command.current_dir(crate::root()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program =
+        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+    program.filter(|_| output.status.success()).ok_or_else(|| "postern does not build".into())
+}
+
+/// Makes the domain and the accounts with the command line, then serves.
+pub(super) fn start(peer: &mut Peer, program: &Path, role: Role, dns: u16) -> Result<Ports, Failure> {
+    let ports = Ports { smtp: free_port()?, pop3: free_port()? };
+    let text = format!(
+        "[server]
+hostname = \"mail.{DOMAIN}\"
+data = \"{}\"
+
+[listen]
+smtp = [\"127.0.0.1:{}\"]
+pop3 = [\"127.0.0.1:{}\"]
+watch = []
+
+[limits]
+connections = 20000
+exempt = [\"127.0.0.0/8\"]
+
+[gate]
+block = [\"{BLOCKED}\"]
+
+[dns]
+servers = [\"127.0.0.1:{dns}\"]
+",
+        peer.path("data").display(),
+        ports.smtp,
+        ports.pop3,
+    );
+    let configuration = peer.write("postern.toml", &text)?.display().to_string();
+    let run = |words: &[&str], input: &str| postern(program, &configuration, words, input);
+    match role {
+        Role::Mailboxes => {
+            run(&["domain", "add", DOMAIN], "")?;
+            for number in 0..USERS {
+                run(&["account", "add", &format!("user{number}@{DOMAIN}")], PASSWORD)?;
+            }
+        }
+        Role::Proxy(next) => run(&["domain", "add", DOMAIN, "--to", &format!("127.0.0.1:{next}")], "")?,
+    }
+    peer.spawn(program, &["--config", &configuration, "serve"])?;
+    peer.wait_for(ports.smtp)?;
+    peer.wait_for(ports.pop3)?;
+    Ok(ports)
+}
+
+/// Runs a command of the command line to its end.
+fn postern(program: &Path, configuration: &str, words: &[&str], input: &str) -> Result<(), Failure> {
+    let mut command = Command::new(program);
+    command.args(["--config", configuration]).args(words);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("{}: {error}", program.display()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        writeln!(stdin, "{input}").map_err(|error| error.to_string())?;
+    }
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("postern {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)))
+}
