@@ -180,6 +180,12 @@ impl Collector {
         &self.evidence
     }
 
+    /// What is known so far, without waiting: as the last [`evidence`](Self::evidence) left it.
+    #[must_use]
+    pub fn known(&self) -> &Evidence {
+        &self.evidence
+    }
+
     /// The client's name, if the answer is here.
     #[must_use]
     pub fn rdns(&self) -> &Rdns {

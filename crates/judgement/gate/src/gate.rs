@@ -173,6 +173,13 @@ impl Gate {
     }
 }
 
+#[cfg(test)]
+impl Gate {
+    pub(crate) fn watch_handle(&self) -> Option<tokio::task::AbortHandle> {
+        self.shared.watch.get().map(Task::handle)
+    }
+}
+
 impl Fast {
     fn findings(&self) -> Vec<Finding> {
         let hit = |test, list: &str| {

@@ -20,8 +20,9 @@ const SHORTEST: Duration = Duration::from_secs(10);
 pub(crate) async fn check(zones: &[Arc<Zone>], dns: &Dns, events: &Events, within: Duration) {
     let deadline = Instant::now() + within;
     futures_util::future::join_all(zones.iter().map(|zone| async move {
-        let result = zone.check(dns, deadline).await;
-        if zone.set(result, Timestamp::now()) {
+        let now = Timestamp::now();
+        let result = zone.check(dns, now, deadline).await;
+        if zone.set(result, now) {
             tell(&zone.report(), events);
         }
     }))
@@ -52,5 +53,30 @@ pub(crate) async fn watch(gate: Weak<Shared>, recheck: Arc<Notify>) {
         tokio::time::sleep(SHORTEST.min(pause)).await;
         // Either the time has come or a list behaves strangely: both mean the next check.
         let _ = tokio::time::timeout_at(next, recheck.notified()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Dnsbl, Gate, Settings};
+    use postern_dns::Servers;
+    use postern_types::Domain;
+
+    #[tokio::test]
+    async fn the_watch_ends_with_the_last_handle_of_the_gate() {
+        let servers = Servers::List(vec!["127.0.0.1:9".parse().unwrap()]);
+        let dns = Dns::new(postern_dns::Settings { servers, ..postern_dns::Settings::default() }).unwrap();
+        let dnsbl = vec![Dnsbl::new(Domain::parse("bl.test").unwrap())];
+        let gate = Gate::new(Settings { dnsbl, ..Settings::default() }, dns, Events::new()).unwrap();
+        let watch = gate.watch_handle().unwrap();
+        let other = gate.clone();
+        drop(gate);
+        tokio::task::yield_now().await;
+        assert!(!watch.is_finished());
+        drop(other);
+        while !watch.is_finished() {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -22,6 +22,11 @@ impl<T> Task<T> {
     pub(crate) fn of(handle: JoinHandle<T>) -> Self {
         Self(handle)
     }
+
+    #[cfg(test)]
+    pub(crate) fn handle(&self) -> tokio::task::AbortHandle {
+        self.0.abort_handle()
+    }
 }
 
 impl<T> Drop for Task<T> {

@@ -86,9 +86,9 @@ pub struct Code {
 /// How a DNS list's health is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DnsblCheck {
-    /// RFC 5782 §5: 127.0.0.2 is listed and 127.0.0.1 is not.
+    /// RFC 5782 §5: 127.0.0.2 is listed, 127.0.0.1 and a name that is no address are not.
     TestEntries,
-    /// It has no test entries: it is believed as long as it answers.
+    /// It has no test entries: it is believed as long as it answers, and does not list what is no address.
     Believed,
 }
 
