@@ -42,13 +42,6 @@ pub(crate) fn disk_full() -> Refusal {
     .because("free space on the data disk is below smtp.minimum_free_disk")
 }
 
-/// Load shedding: no new connections or transactions for a while.
-pub(crate) fn overloaded() -> Refusal {
-    Refusal::new(Blame::Us, 421, (4, 3, 2), "the server is busy, please try again in a few minutes")
-        .because("load shedding")
-        .and_close()
-}
-
 /// Graceful stop.
 pub(crate) fn stopping() -> Refusal {
     Refusal::new(Blame::Us, 421, (4, 3, 2), "the server is restarting, please try again in a minute")

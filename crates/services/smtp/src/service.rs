@@ -12,8 +12,8 @@ use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventServ
 use postern_gate::{Collector, Fast, Gate, Trust};
 use postern_net::pressure::Input;
 use postern_net::{
-    Admission, Admitted, Level, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector,
-    TlsInfo, measure,
+    Admission, Admitted, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector, TlsInfo,
+    measure,
 };
 use postern_policy::{Policy, Profile, Stage, judge};
 use postern_smtp::{Extensions, Flavour, server};
@@ -179,8 +179,8 @@ impl Service {
             self.turn_away(door, stream, why, &refusal);
             return None;
         }
-        if self.pressure.level() == Level::Shedding && !self.is_exempt(ip) {
-            self.turn_away(door, stream, RefusedWhy::Shedding, &refusal::overloaded());
+        if let Some(refusal) = self.pressure.refuse_connection().filter(|_| !self.is_exempt(ip)) {
+            self.turn_away(door, stream, RefusedWhy::Shedding, &refusal);
             return None;
         }
         let admitted = match self.admission.admit(ip, Instant::now()) {
@@ -291,10 +291,10 @@ impl Service {
         if self.shutdown.is_begun() {
             return Some(refusal::stopping());
         }
-        if self.pressure.level() == Level::Shedding {
-            return Some(refusal::overloaded());
-        }
         self.pressure.report(Input::StoreQueue, self.store.stats().waiting);
+        if let Some(refusal) = self.pressure.refuse_mail() {
+            return Some(refusal);
+        }
         // A disk that cannot be asked will say so when it is written to.
         let free = self.disk.space(Instant::now()).map_or(u64::MAX, |space| space.free);
         let wanted = self.settings.minimum_free_disk.saturating_add(size);

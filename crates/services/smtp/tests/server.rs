@@ -1,0 +1,331 @@
+//! The service as a server: conversations, and what lies in the mailboxes and traces afterwards.
+
+mod house;
+
+use std::net::Ipv4Addr;
+
+use house::{House, MESSAGE, data, envelope, networks, set};
+use postern_store::Outcome;
+use postern_testnet::Client;
+
+#[tokio::test]
+async fn a_message_is_in_the_mailbox_when_it_is_answered_250() {
+    let house = House::start().await;
+    let mut c = house.client().await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    let reply = c.expect("250 2.0.0 OK, stored as *").await;
+    let id = reply.to_string().rsplit(' ').next().unwrap().trim().to_owned();
+
+    let inbox = house.inbox("ann@example.test").await;
+    assert_eq!(inbox.len(), 1);
+    let message = &inbox[0];
+    assert!(
+        message.starts_with("Return-Path: <carl@example.org>\r\nDelivered-To: ann@example.test\r\n"),
+        "{message}"
+    );
+    assert!(message.contains("Received: from client.example.org ("), "{message}");
+    assert!(message.contains("by mx.example.test") && message.contains("with ESMTP"), "{message}");
+    assert!(message.contains(&format!("id {id}")) && message.contains("for <ann@example.test>"), "{message}");
+    assert!(message.ends_with(MESSAGE), "the message itself is unchanged: {message}");
+
+    let traces = house.traces(1).await;
+    assert_eq!(traces.len(), 1);
+    assert_eq!((traces[0].outcome, traces[0].id.to_string()), (Outcome::Accepted, id));
+    assert_eq!(traces[0].recipients[0].verdict, "delivered");
+    c.send("QUIT").await;
+    c.expect("221 *").await;
+    c.expect_closed().await;
+}
+
+#[tokio::test]
+async fn every_recipient_gets_one_copy() {
+    let house = House::start().await;
+    house.alias("team@example.test", &["ann@example.test", "bob@example.test"]).await;
+    let mut c = house.client().await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test", "team@example.test", "Bob+list@example.test"])
+        .await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+    for who in ["ann@example.test", "bob@example.test"] {
+        let inbox = house.inbox(who).await;
+        assert_eq!(inbox.len(), 1, "{who}");
+        assert!(!inbox[0].contains("for <"), "with several recipients none is named: {}", inbox[0]);
+    }
+}
+
+#[tokio::test]
+async fn strangers_users_are_unknown_and_strangers_domains_denied() {
+    let house = House::start().await;
+    let mut c = house.client().await;
+    c.send("MAIL FROM:<carl@example.org>").await;
+    c.expect("250 *").await;
+    c.send("RCPT TO:<nobody@example.test>").await;
+    c.expect("550 5.1.1 <nobody@example.test>: there is no such mailbox here").await;
+    c.send("RCPT TO:<dora@elsewhere.test>").await;
+    c.expect("550 5.7.1 <dora@elsewhere.test>: relaying denied*").await;
+    for trick in
+        ["dora%elsewhere.test@example.test", "\"dora@elsewhere.test\"@example.test", "dora@[127.0.0.1]"]
+    {
+        c.send(&format!("RCPT TO:<{trick}>")).await;
+        c.expect("550 5.*").await;
+    }
+    c.send("DATA").await;
+    c.expect("5*").await;
+    c.send("QUIT").await;
+    c.expect("221 *").await;
+    c.expect_closed().await;
+    let traces = house.traces(1).await;
+    assert_eq!(traces.len(), 1);
+    assert_eq!(traces[0].outcome, Outcome::Refused);
+    assert_eq!(traces[0].recipients.len(), 5);
+    assert!(traces[0].recipients[0].verdict.starts_with("550 5.1.1"), "{:?}", traces[0].recipients);
+}
+
+#[tokio::test]
+async fn the_postmaster_is_always_there() {
+    let house = House::start().await;
+    house.alias("postmaster@example.test", &["ann@example.test"]).await;
+    let mut c = house.client().await;
+    c.send("MAIL FROM:<>").await;
+    c.expect("250 *").await;
+    c.send("RCPT TO:<Postmaster>").await;
+    c.expect("250 2.1.5 *").await;
+    c.send("DATA").await;
+    c.expect("354 *").await;
+    c.send_bytes(b"Subject: bounce\r\n\r\n.\r\n").await;
+    c.expect("250 *").await;
+    assert!(house.inbox("ann@example.test").await[0].starts_with("Return-Path: <>\r\n"));
+}
+
+#[tokio::test]
+async fn a_smuggled_message_is_refused_with_the_one_around_it() {
+    let house = House::start().await;
+    for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n"] {
+        let mut c = house.client().await;
+        envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+        let smuggled = format!(
+            "Subject: outer\r\n\r\nbody{end}MAIL FROM:<evil@example.org>\r\nRCPT TO:<bob@example.test>\r\nDATA\r\n\
+             Subject: inner\r\n\r\nsmuggled\r\n.\r\n"
+        );
+        c.send_bytes(smuggled.as_bytes()).await;
+        c.expect("550 5.6.11 *").await;
+        c.send("NOOP").await;
+        c.expect("250 *").await;
+    }
+    assert!(house.inbox("ann@example.test").await.is_empty());
+    assert!(house.inbox("bob@example.test").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_before_or_after_it_came() {
+    let house = House::build(|plan| plan.settings.protocol.limits.message_size = 10_000).await;
+    let mut c = house.client().await;
+    c.send("MAIL FROM:<carl@example.org> SIZE=10001").await;
+    c.expect("552 5.3.4 *").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    let line = format!("{}\r\n", "x".repeat(998));
+    c.send_bytes(format!("Subject: big\r\n\r\n{}.\r\n", line.repeat(11)).as_bytes()).await;
+    c.expect("552 5.3.4 *").await;
+    // The session goes on.
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(b"Subject: small\r\n\r\n.\r\n").await;
+    c.expect("250 *").await;
+    assert_eq!(house.inbox("ann@example.test").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_may_come_in_chunks() {
+    let house = House::start().await;
+    let mut c = house.client().await;
+    c.send("MAIL FROM:<carl@example.org> BODY=8BITMIME").await;
+    c.expect("250 *").await;
+    c.send("RCPT TO:<ann@example.test>").await;
+    c.expect("250 *").await;
+    let (first, second) = MESSAGE.split_at(50);
+    c.send_bytes(format!("BDAT {}\r\n{first}", first.len()).as_bytes()).await;
+    c.expect("250 *").await;
+    c.send_bytes(format!("BDAT {} LAST\r\n{second}", second.len()).as_bytes()).await;
+    c.expect("250 2.0.0 OK, stored as *").await;
+    assert!(house.inbox("ann@example.test").await[0].ends_with(MESSAGE));
+}
+
+#[tokio::test]
+async fn what_is_said_in_clear_behind_starttls_is_forgotten() {
+    let house = House::build(|plan| plan.tls = true).await;
+    let mut c = Client::connect(house.smtp).await.unwrap();
+    c.expect("220 *").await;
+    c.send("EHLO client.example.org").await;
+    assert!(c.expect("250*").await.to_string().contains("STARTTLS"));
+    c.send_bytes(b"STARTTLS\r\nMAIL FROM:<injected@example.org>\r\n").await;
+    c.expect("220 2.0.0 *").await;
+    c.tls(house.certificate.as_ref().unwrap().client().unwrap(), "mx.example.test").await.unwrap();
+    c.send("EHLO client.example.org").await;
+    assert!(!c.expect("250*").await.to_string().contains("STARTTLS"));
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+    let inbox = house.inbox("ann@example.test").await;
+    assert!(inbox[0].contains("with ESMTPS") && inbox[0].contains("TLSv1.3"), "{}", inbox[0]);
+}
+
+#[tokio::test]
+async fn the_tls_door_speaks_tls_from_the_first_byte() {
+    let house = House::build(|plan| plan.tls = true).await;
+    let mut c = Client::connect_tls(house.smtps).await.unwrap();
+    c.expect("220 mx.example.test *").await;
+    c.send("EHLO client.example.org").await;
+    c.expect("250*").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+}
+
+#[tokio::test]
+async fn a_blocked_address_hears_554_and_no_more() {
+    let house = House::build(|plan| plan.gate.block = vec![networks("operator", &["127.66.0.0/16"])]).await;
+    let mut c = Client::connect_from(Ipv4Addr::new(127, 66, 1, 2), house.smtp).await.unwrap();
+    c.expect("554 5.7.1 Your address is blocked here (*)").await;
+    c.expect_closed().await;
+    house.client().await;
+}
+
+#[tokio::test]
+async fn a_message_that_goes_round_in_circles_is_refused() {
+    let house = House::start().await;
+    let mut c = house.client().await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    let hops = "Received: from a by b; Sun, 22 Nov 2026 10:00:00 +0000\r\n".repeat(51);
+    c.send_bytes(format!("{hops}{MESSAGE}.\r\n").as_bytes()).await;
+    c.expect("554 5.4.6 *").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(format!("Delivered-To: Ann@example.test\r\n{MESSAGE}.\r\n").as_bytes()).await;
+    c.expect("554 5.4.6 *").await;
+    assert!(house.inbox("ann@example.test").await.is_empty());
+}
+
+#[tokio::test]
+async fn only_trusted_hosts_speak_for_others() {
+    let trusted = Ipv4Addr::new(127, 0, 7, 1);
+    let house = House::build(|plan| {
+        plan.settings.trust.xclient = set(&[trusted.into()]);
+        plan.gate.block = vec![networks("operator", &["192.0.2.66"])];
+    })
+    .await;
+    let mut stranger = house.client().await;
+    stranger.send("XCLIENT ADDR=192.0.2.1").await;
+    stranger.expect("5*").await;
+
+    let mut c = house.client_from(trusted).await;
+    c.send("XCLIENT NAME=mail.example.org ADDR=192.0.2.7 HELO=mail.example.org PROTO=ESMTP").await;
+    c.expect("220 *").await;
+    c.send("EHLO mail.example.org").await;
+    c.expect("250*").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+    assert!(house.inbox("ann@example.test").await[0].contains("192.0.2.7"));
+
+    let mut c = house.client_from(trusted).await;
+    c.send("XCLIENT ADDR=192.0.2.66").await;
+    c.expect("554 5.7.1 *").await;
+}
+
+#[tokio::test]
+async fn a_balancer_says_who_the_client_is() {
+    let balancer = Ipv4Addr::new(127, 0, 7, 2);
+    let house = House::build(|plan| {
+        plan.settings.trust.proxy_protocol = set(&[balancer.into()]);
+        plan.gate.block = vec![networks("operator", &["192.0.2.66"])];
+    })
+    .await;
+    let mut c = Client::connect_from(balancer, house.smtp).await.unwrap();
+    c.send_bytes(b"PROXY TCP4 192.0.2.9 192.0.2.1 50000 25\r\n").await;
+    c.expect("220 *").await;
+    c.send("EHLO mail.example.org").await;
+    c.expect("250*").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+    assert!(house.inbox("ann@example.test").await[0].contains("192.0.2.9"));
+
+    let mut blocked = Client::connect_from(balancer, house.smtp).await.unwrap();
+    blocked.send_bytes(b"PROXY TCP4 192.0.2.66 192.0.2.1 50000 25\r\n").await;
+    blocked.expect("554 5.7.1 *").await;
+
+    let mut none = Client::connect_from(balancer, house.smtp).await.unwrap();
+    none.send("EHLO no.header").await;
+    none.expect_closed().await;
+
+    // From elsewhere the header is a strange command, nothing more.
+    let mut stranger = Client::connect(house.smtp).await.unwrap();
+    stranger.expect("220 *").await;
+    stranger.send("PROXY TCP4 192.0.2.9 192.0.2.1 50000 25").await;
+    stranger.expect("5*").await;
+}
+
+#[tokio::test]
+async fn lmtp_answers_for_each_recipient() {
+    let house = House::start().await;
+    let mut c = Client::connect(house.lmtp).await.unwrap();
+    c.expect("220 *").await;
+    c.send("LHLO mta.example.test").await;
+    c.expect("250*").await;
+    c.send("MAIL FROM:<carl@example.org>").await;
+    c.expect("250 *").await;
+    c.send("RCPT TO:<ann@example.test>").await;
+    c.expect("250 *").await;
+    c.send("RCPT TO:<nobody@example.test>").await;
+    c.expect("550 5.1.1 *").await;
+    c.send("RCPT TO:<bob@example.test>").await;
+    c.expect("250 *").await;
+    c.send("DATA").await;
+    c.expect("354 *").await;
+    c.send_bytes(&data()).await;
+    c.expect("250 2.0.0 *").await;
+    c.expect("250 2.0.0 *").await;
+    assert_eq!(house.inbox("ann@example.test").await.len(), 1);
+    assert_eq!(house.inbox("bob@example.test").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_graceful_stop_lets_the_message_finish() {
+    let house = House::start().await;
+    let mut idle = house.client().await;
+    let mut busy = house.client().await;
+    envelope(&mut busy, "carl@example.org", &["ann@example.test"]).await;
+    house.shutdown.begin(std::time::Duration::from_secs(20));
+    idle.expect("421 4.3.2 *").await;
+    idle.expect_closed().await;
+    busy.send_bytes(b"Subject: last\r\n\r\n.\r\n").await;
+    busy.expect("250 *").await;
+    busy.expect("421 4.3.2 *").await;
+    busy.expect_closed().await;
+    house.shutdown.wait().await;
+    assert_eq!(house.inbox("ann@example.test").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_in_the_middle_leaves_nothing() {
+    let house = House::start().await;
+    let mut c = house.client().await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(b"Subject: half\r\n\r\nhal").await;
+    drop(c);
+    house.shutdown.begin(std::time::Duration::from_secs(20));
+    house.shutdown.wait().await;
+    assert!(house.inbox("ann@example.test").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_header_is_bounded_and_the_body_is_not_counted_to_it() {
+    let house = House::build(|plan| plan.settings.header_size = 2_000).await;
+    let mut c = house.client().await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    let long = format!("X-Long: {}\r\n", "x".repeat(500)).repeat(5);
+    c.send_bytes(format!("{long}\r\nbody\r\n.\r\n").as_bytes()).await;
+    c.expect("552 5.3.4 the message header is larger than 2000 bytes").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(format!("Subject: short\r\n\r\n{long}.\r\n").as_bytes()).await;
+    c.expect("250 *").await;
+}
