@@ -1,15 +1,17 @@
 //! Signing in: password hashes (argon2id, RFC 9106), and delays and bans for those who guess.
 //!
-//! Everything is in memory and nothing reads a clock: the caller says what time it is.
+//! Everything is in memory, and the [`Guard`] reads no clock: the caller says what time it is.
 //! [`PasswordHash`] is the value that the store keeps, [`Verifier`] checks passwords without
 //! taking more than its share of the processor, [`Guard`] decides who must wait.
 
+mod clock;
 mod guard;
 mod hash;
 mod ledger;
 mod password;
 mod verifier;
 
+pub use clock::{Clock, SystemClock};
 pub use guard::{Admission, Ban, Guard, Settings};
 pub use hash::{Cost, PasswordHash};
 pub use password::{LONGEST, generate};
