@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use postern_smtp::command::{PathSyntax, XclientName, XforwardName};
+use postern_smtp::command::{BodyType, PathSyntax, XclientName, XforwardName};
 use postern_smtp::server::{Event, Limits, Session, Settings};
 use postern_smtp::{BareNewline, Extension, Extensions, Flavour};
 use postern_types::{Blame, Domain, Refusal, Reply};
@@ -48,7 +48,7 @@ fn serve(session: &mut Session, seen: &mut Seen, body: &mut Vec<u8>, is_binary: 
             }
             Event::Greet | Event::Hello(_) | Event::Xclient(_) => session.welcome(),
             Event::Mail(ref mail) => {
-                *is_binary = format!("{:?}", mail.params.body).contains("Binary");
+                *is_binary = mail.params.body == Some(BodyType::BinaryMime);
                 session.reply(&ok);
             }
             Event::Rcpt(ref rcpt) if rcpt.path.to_string().starts_with('n') => {

@@ -76,7 +76,10 @@ fn is_space(byte: u8) -> bool {
 }
 
 fn text(bytes: &[u8]) -> Result<&str, CommandError> {
-    std::str::from_utf8(bytes).map_err(|_| CommandError::NotUtf8)
+    let text = std::str::from_utf8(bytes).map_err(|_| CommandError::NotUtf8)?;
+    // Beyond ASCII there are control characters, too (U+0080 to U+009F); those within are refused already.
+    let has_control = !text.is_ascii() && text.chars().any(|c| !c.is_ascii() && c.is_control());
+    if has_control { Err(CommandError::ControlCharacter) } else { Ok(text) }
 }
 
 fn alone(rest: &str, command: Command, form: &'static str) -> Result<Command, CommandError> {
@@ -84,7 +87,7 @@ fn alone(rest: &str, command: Command, form: &'static str) -> Result<Command, Co
 }
 
 fn argument(rest: &str, form: &'static str) -> Result<String, CommandError> {
-    if rest.is_empty() { Err(CommandError::Syntax(form)) } else { Ok(rest.to_owned()) }
+    if rest.is_empty() { Err(CommandError::Syntax(form)) } else { Ok(rest.replace('\t', " ")) }
 }
 
 fn hello(verb: HelloVerb, rest: &[u8], form: &'static str) -> Result<Command, CommandError> {
