@@ -23,6 +23,8 @@ mod queue;
 mod resolve;
 mod sqlite;
 mod store;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 pub use accept::{Acceptance, Durable, MessageCopy, Placed};

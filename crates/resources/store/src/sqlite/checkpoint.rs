@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -32,7 +32,8 @@ pub(super) struct Log {
     page_size: u64,
     /// Pages in the log after the last commit.
     pages: Arc<AtomicU64>,
-    thread: SyncSender<()>,
+    ask: SyncSender<()>,
+    thread: JoinHandle<()>,
     caught_up: Arc<AtomicBool>,
     /// Bytes of log when it was last asked to be written back; 0 after it began anew.
     asked_at: u64,
@@ -51,15 +52,13 @@ impl Log {
         }))?;
         let connection = open::connect(dir)?;
         let caught_up = Arc::new(AtomicBool::new(false));
-        let (thread, asked) = mpsc::sync_channel(1);
+        let (ask, asked) = mpsc::sync_channel(1);
         let done = Arc::clone(&caught_up);
         let work = move || write_back(&connection, &asked, &done);
-        thread::Builder::new()
-            .name("store-checkpoint".into())
-            .spawn(work)
-            .map_err(|e| StoreError::io("starting the store's checkpoints", e))?;
+        let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(work);
+        let thread = thread.map_err(|e| StoreError::io("starting the store's checkpoints", e))?;
         let page_size = page_size.cast_unsigned();
-        Ok(Self { page_size, pages, thread, caught_up, asked_at: 0, waited_at: 0 })
+        Ok(Self { page_size, pages, ask, thread, caught_up, asked_at: 0, waited_at: 0 })
     }
 
     /// What is due between two groups. A checkpoint that fails loses nothing: the log is tried again
@@ -87,9 +86,18 @@ impl Log {
         if bytes >= self.asked_at + SOFT {
             self.asked_at = bytes;
             // When the thread is still at it, this has been asked for already.
-            let _ = self.thread.try_send(());
+            let _ = self.ask.try_send(());
         }
         bytes
+    }
+
+    /// Ends the thread and leaves as little log as readers allow. Nothing is lost where that fails: the
+    /// next start reads the log.
+    pub(super) fn end(self, writer: &Connection) {
+        drop(self.ask);
+        let _ = self.thread.join();
+        let _ = writer.busy_timeout(WAIT_FOR_READERS);
+        let _ = checkpoint(writer, CheckpointMode::TRUNCATE);
     }
 
     fn bytes(&self) -> u64 {

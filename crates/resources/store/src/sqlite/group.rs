@@ -98,7 +98,11 @@ impl GroupCommit {
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => self.ending = true,
             }
         }
-        self.commit(None)
+        let ended = self.commit(None);
+        if let Some(log) = self.log.take() {
+            log.end(&self.connection);
+        }
+        ended
     }
 
     fn next_order(&self) -> Result<Order, RecvTimeoutError> {
@@ -110,6 +114,10 @@ impl GroupCommit {
 
     /// One transaction: the first job, those that wait behind it, and the waiting traces.
     fn commit(&mut self, first: Option<Placed>) -> Result<(), StoreError> {
+        if first.is_none() && self.traces.is_empty() {
+            self.traces_due = None;
+            return Ok(());
+        }
         if let Some(log) = &mut self.log {
             log.before_group(&self.connection);
         }

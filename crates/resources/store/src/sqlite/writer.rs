@@ -222,6 +222,10 @@ impl WaitingTraces {
         waiting.records.len() == 1
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).records.is_empty()
+    }
+
     /// All that wait.
     pub(super) fn take(&self) -> Vec<TraceRecord> {
         std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner)).records
