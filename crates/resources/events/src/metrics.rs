@@ -213,4 +213,12 @@ mod tests {
         ));
         assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), Metrics::ALL.len());
     }
+
+    #[test]
+    fn the_page_in_docs_is_that_of_this_source() {
+        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/metrics.md");
+        let written = std::fs::read_to_string(page).unwrap();
+        let fresh = Metrics::reference();
+        assert!(written == fresh, "cargo run -p postern-events --example metrics > docs/metrics.md");
+    }
 }
