@@ -12,7 +12,17 @@ use crate::command::{
 };
 use crate::{Extension, Extensions, Flavour};
 
-/// One session.
+/// One session. A driver that delivers:
+///
+/// ```text
+/// session.hello();                                       // sent once the greeting is there
+/// … await Step::Hello; session.mail(…)?; session.rcpt(…)?; session.data()?;
+/// loop { write(session.output()); session.receive(read()); while let Some(answer) = session.next()? { … } }
+/// … at Step::Data 354: session.body(piece)? as often as needed, writing between; session.end_body()?
+/// … at Step::End(_): what the server said is what became of the message. session.quit()
+/// ```
+///
+/// A proxy says one step and awaits its answer; a probe never says [`Session::data`].
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,

@@ -22,7 +22,7 @@ pub enum Step {
     Hello,
     /// STARTTLS.
     StartTls,
-    /// XCLIENT; a positive answer is a new greeting, say [`Session::hello`] again.
+    /// XCLIENT; a positive answer is a new greeting, say [`super::Session::hello`] again.
     Xclient,
     /// XFORWARD.
     Xforward,

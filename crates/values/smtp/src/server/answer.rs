@@ -45,6 +45,7 @@ impl Session {
             reply = self.extensions.lines().fold(reply, Reply::line);
         }
         reply.encode(&mut self.output);
+        self.may_pipeline = verb != HelloVerb::Helo && self.offers(Extension::Pipelining);
         // rfc5321 §4.1.4: an accepted EHLO clears the transaction as RSET does.
         self.end_transaction();
         self.phase = Phase::Ready;

@@ -98,7 +98,7 @@ impl Session {
             | Command::Quit
             | Command::Auth(_)
             | Command::Xclient(_) => self.early.elsewhere = true,
-            _ if !self.offers(Extension::Pipelining) => self.early.elsewhere = true,
+            _ if !self.may_pipeline => self.early.elsewhere = true,
             _ => {}
         }
     }

@@ -44,6 +44,8 @@ pub struct Session {
     pub(super) junk: u32,
     pub(super) is_slow: bool,
     pub(super) is_authenticated: bool,
+    /// PIPELINING was offered in the last answer to EHLO.
+    pub(super) may_pipeline: bool,
 }
 
 /// Where the session stands.
@@ -148,6 +150,7 @@ impl Session {
             junk: 0,
             is_slow: false,
             is_authenticated: false,
+            may_pipeline: false,
         };
         session.offer(extensions);
         session

@@ -189,8 +189,8 @@ fn early(before: &str, said: &str, offered: Extensions) -> Early {
 
 #[test]
 fn talking_early_is_noticed() {
-    let hello = "HELO x\r\n";
-    let ready = "HELO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\n";
+    let hello = "EHLO x\r\n";
+    let ready = "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\n";
     let none = Early::default();
     let all = extensions();
     for (before, said, expected) in [
@@ -204,8 +204,10 @@ fn talking_early_is_noticed() {
     ] {
         assert_eq!(early(before, said, all.clone()), expected, "{said:?}");
     }
-    let unasked = early(hello, "MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\n", Extensions::none());
-    assert_eq!(unasked, Early { elsewhere: true, ..none });
+    for (hello, offered) in [(hello, Extensions::none()), ("HELO x\r\n", all)] {
+        let unasked = early(hello, "MAIL FROM:<>\r\nRCPT TO:<bob@example.test>\r\n", offered);
+        assert_eq!(unasked, Early { elsewhere: true, ..none });
+    }
 
     let mut session = Session::new(Arc::new(settings()), extensions());
     assert_eq!(session.next(), Event::Greet);
