@@ -10,7 +10,7 @@ use crate::{Failure, checks, docs, packages};
 
 fn run_all() -> Vec<Step> {
     let skips = Skips::new();
-    // `--workspace --all-targets` in every step: one set of features, so that nothing is built twice.
+    // `--workspace` in every step: one set of features, so that nothing is built twice.
     vec![
         Step::check("packages", || packages::install(packages::TESTS)),
         Step::check("format", || demand(&mut cargo("fmt --all --check"), "formatted")),
@@ -51,7 +51,7 @@ fn tests(skips: &Skips) -> Step {
             "nextest run --workspace --all-targets --no-fail-fast --status-level slow --final-status-level flaky",
         )
     } else {
-        cargo("test --workspace --all-targets --no-fail-fast")
+        cargo("test --workspace --lib --bins --tests --no-fail-fast")
     };
     command.env("POSTERN_SKIPS", &skips.file);
     if has_nextest {
