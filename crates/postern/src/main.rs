@@ -1,2 +1,27 @@
-//! The `postern` binary.
-fn main() {}
+//! The `postern` binary: the command line, and the composition of the parts into a server.
+
+mod cli;
+mod command;
+mod compose;
+mod failure;
+mod file;
+mod inspect;
+mod open;
+mod output;
+mod rows;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(status) => status.into(),
+        Err(failure) => {
+            output::complain(&failure);
+            failure.status().into()
+        }
+    }
+}

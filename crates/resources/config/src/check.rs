@@ -28,6 +28,7 @@ fn order(config: &Config, reader: &Reader<'_>) {
             "signin.ban_after",
             "signin.ban_network_after",
         ),
+        (config.keep.evidence <= config.keep.traces, "keep.evidence", "keep.traces"),
         (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
     ];
     for (right, small, large) in pairs {

@@ -12,14 +12,14 @@ use crate::mistake::{ConfigError, Mistake, Mistakes, did_you_mean, position};
 use crate::read::{Reader, Scope};
 use crate::schema::{Places, Section, Table};
 use crate::settings::{
-    Dns, Dnsbl, Gate, HeaderRule, Limits, Listen, Log, Pop3, Proxy, Server, Signin, Smtp, TestRow, TestRule,
-    Tls, Trust, Watch,
+    Dns, Dnsbl, Gate, HeaderRule, Keep, Limits, Listen, Log, Pop3, Proxy, Server, Signin, Smtp, TestRow,
+    TestRule, Tls, Trust, Watch,
 };
 
 const FILE_MAX: u64 = 1 << 20;
 
 /// Every section, in the order of the reference page.
-pub(crate) const SECTIONS: [Section; 16] = [
+pub(crate) const SECTIONS: [Section; 17] = [
     Server::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -34,6 +34,7 @@ pub(crate) const SECTIONS: [Section; 16] = [
     Dns::SECTION,
     Pop3::SECTION,
     Signin::SECTION,
+    Keep::SECTION,
     Watch::SECTION,
     Log::SECTION,
 ];
@@ -62,6 +63,7 @@ pub struct Config {
     pub dns: Dns,
     pub pop3: Pop3,
     pub signin: Signin,
+    pub keep: Keep,
     pub watch: Watch,
     pub log: Log,
     pub(crate) rows: &'static [TestRow],
@@ -166,6 +168,7 @@ fn read<'s>(
     let dns = one::<Dns>(reader, root);
     let pop3 = one::<Pop3>(reader, root);
     let signin = one::<Signin>(reader, root);
+    let keep = one::<Keep>(reader, root);
     let watch = one::<Watch>(reader, root);
     let log = one::<Log>(reader, root);
     Some(Config {
@@ -183,6 +186,7 @@ fn read<'s>(
         dns: dns?,
         pop3: pop3?,
         signin: signin?,
+        keep: keep?,
         watch: watch?,
         log: log?,
         rows,

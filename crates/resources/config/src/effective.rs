@@ -55,6 +55,7 @@ impl Config {
         self.add(&mut all, &self.dns);
         self.add(&mut all, &self.pop3);
         self.add(&mut all, &self.signin);
+        self.add(&mut all, &self.keep);
         self.add(&mut all, &self.watch);
         self.add(&mut all, &self.log);
         all

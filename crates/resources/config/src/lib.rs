@@ -31,8 +31,9 @@ pub use names::DnsServer;
 pub use reference::reference;
 pub use schema::{Need, Section, Setting, Shape};
 pub use settings::{
-    Announce, BareNewline, Dns, Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, Limits, Listen, Log,
+    Announce, BareNewline, Dns, Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, Keep, Limits, Listen, Log,
     LogFormat, LogLevel, MinimumTls, Paths, Plaintext, Pop3, Proxy, ProxyTls, Reach, Server, Signin, Smtp,
     TestAction, TestMode, TestRow, TestRule, Tls, Trust, Watch,
 };
 pub use units::{Percent, Points, Rate, Size, Threshold, parse_duration, show_duration};
+pub use value::quoted;

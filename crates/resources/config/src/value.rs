@@ -66,8 +66,9 @@ pub(crate) fn integer(value: &DeValue<'_>) -> Option<i128> {
     i128::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// Text in TOML's quotes.
-pub(crate) fn quoted(text: &str) -> String {
+/// Text in TOML's quotes, for whoever writes a file.
+#[must_use]
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

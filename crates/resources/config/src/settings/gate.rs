@@ -47,8 +47,7 @@ settings! {
 
 settings! {
     /// A DNS block list to ask; its zone is the section's name. `gate.tests.dnsbl` switches all lists at
-    /// once. A list that fails its health check is
-    /// switched off until it is well again.
+    /// once. A list that fails its health check is switched off until it is well again.
     pub struct Dnsbl in Named("gate.dnsbl") {
         /// A private key that the list's owner gave you; it is put before the zone.
         key: Option<Secret<String>> = optional;

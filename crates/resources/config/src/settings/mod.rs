@@ -8,4 +8,4 @@ mod server;
 pub use door::{Limits, Listen, MinimumTls, Signin, Tls, Trust};
 pub use gate::{Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, TestAction, TestMode, TestRow, TestRule};
 pub use mail::{Announce, BareNewline, Dns, Paths, Plaintext, Pop3, Proxy, ProxyTls, Smtp};
-pub use server::{Log, LogFormat, LogLevel, Reach, Server, Watch};
+pub use server::{Keep, Log, LogFormat, LogLevel, Reach, Server, Watch};

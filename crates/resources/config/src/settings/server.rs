@@ -1,4 +1,4 @@
-//! `[server]`, `[watch]`, `[log]`: the process itself and how it is seen.
+//! `[server]`, `[keep]`, `[watch]`, `[log]`: the process itself and how it is seen.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +23,18 @@ settings! {
         /// How long a stop may take. Sessions that wait are ended with `421` at once; sessions in the
         /// middle of a message get this long to finish it.
         shutdown_deadline: Duration = "30 s", "0 s" ..= "10 min";
+    }
+}
+
+settings! {
+    /// How long things are kept that nobody deletes.
+    pub struct Keep in Table("keep") {
+        /// The trace of each transaction: who sent what to whom, and what was answered.
+        traces: Duration = "90 d", "1 h" ..= "520 w";
+        /// The evidence and verdict of a trace, for `postern trace`.
+        evidence: Duration = "30 d", "1 h" ..= "520 w";
+        /// List entries that have ended, so that hosts that offend again are known.
+        lists: Duration = "90 d", "0 s" ..= "520 w";
     }
 }
 

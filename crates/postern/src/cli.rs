@@ -1,0 +1,103 @@
+//! The command line: what can be asked of `postern`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::command::{
+    account, alias, backup, check, config, doctor, domain, generate, list, ports, setup, trace,
+};
+use crate::failure::{Failure, Status};
+use crate::output::{Format, Output};
+use crate::serve;
+
+/// A mail system: the gate in front of any mail server, the mail server itself.
+///
+/// Exit codes: 0 done; 1 something was found, or it could not be done; 2 the command is wrong;
+/// 3 the server is not reachable.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The configuration file [default: ./postern.toml, then /etc/postern/postern.toml]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a configuration, a data folder and the first account
+    Setup(setup::Setup),
+    /// Run the server
+    Serve,
+    /// Find every mistake in the configuration and the files that it names
+    Check,
+    /// Explain or show settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// The domains that mail is received for
+    #[command(subcommand)]
+    Domain(domain::DomainCommand),
+    /// The accounts that mail is kept for
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    /// Addresses that stand for others
+    #[command(subcommand)]
+    Alias(alias::AliasCommand),
+    /// Lists of allowed and blocked hosts, senders and domains
+    #[command(subcommand)]
+    List(list::ListCommand),
+    /// What happened to a message, and why
+    Trace(trace::Trace),
+    /// What listens, why and for whom
+    Ports,
+    /// Look for whatever may keep mail from coming in
+    Doctor(doctor::Doctor),
+    /// Copies of everything that is kept
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Print completions for a shell
+    Completions(generate::Completions),
+    /// Write the manual pages
+    Man(generate::Man),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Result<Status, Failure> {
+        let named = self.config.as_deref();
+        let out = Output { format: if self.json { Format::Json } else { Format::Text } };
+        match self.command {
+            Command::Setup(setup) => setup.run(named, out),
+            Command::Serve => serve::run(named),
+            Command::Check => check::run(named, out),
+            Command::Config(command) => command.run(named, out),
+            Command::Domain(command) => command.run(named, out),
+            Command::Account(command) => command.run(named, out),
+            Command::Alias(command) => command.run(named, out),
+            Command::List(command) => command.run(named, out),
+            Command::Trace(trace) => trace.run(named, out),
+            Command::Ports => ports::run(named, out),
+            Command::Doctor(doctor) => doctor.run(named, out),
+            Command::Backup(command) => command.run(named, out),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,15 @@
+//! One module for each command, or group of commands.
+
+pub(crate) mod account;
+pub(crate) mod alias;
+pub(crate) mod backup;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod doctor;
+pub(crate) mod domain;
+pub(crate) mod generate;
+pub(crate) mod list;
+pub(crate) mod password;
+pub(crate) mod ports;
+pub(crate) mod setup;
+pub(crate) mod trace;

@@ -1,0 +1,34 @@
+//! `[pop3]`.
+
+use std::time::Duration;
+
+use postern_config::{Config, Plaintext};
+use postern_pop3::{Cleartext, Expire};
+use postern_pop3_service::Settings;
+
+const DAY: u64 = 86_400;
+
+pub(crate) fn settings(config: &Config) -> Settings {
+    let pop3 = &config.pop3;
+    let defaults = Settings::new(config.server.hostname.clone());
+    Settings {
+        protocol: postern_pop3::Settings {
+            cleartext: match pop3.plaintext {
+                Plaintext::AfterTls => Cleartext::Refuse,
+                Plaintext::Always => Cleartext::Allow,
+            },
+            login_delay: pop3.login_delay,
+            expire: pop3.expire.map_or(Expire::Never, days),
+            ..defaults.protocol
+        },
+        default_domain: pop3.default_domain.clone(),
+        idle_timeout: pop3.idle_timeout,
+        signin_timeout: pop3.signin_timeout,
+        write_timeout: pop3.write_timeout,
+        ..defaults
+    }
+}
+
+fn days(duration: Duration) -> Expire {
+    Expire::Days(u32::try_from(duration.as_secs() / DAY).unwrap_or(u32::MAX))
+}
