@@ -65,7 +65,7 @@ impl Collector {
         evidence.client.trusted = trust == Trust::Ours;
         let allowed = evidence.of(Test::AllowList).any(|finding| finding.outcome == Outcome::Hit);
         let tested = !allowed && trust == Trust::Stranger;
-        let findings = std::mem::take(&mut evidence.findings);
+        let findings = evidence.findings.clone();
         let lookup = if tested {
             Lookup::start(about_client(Arc::clone(&shared), Arc::clone(&loaded), ip))
         } else {
@@ -106,11 +106,12 @@ impl Collector {
         self.evidence.client.tls = Some(what);
     }
 
-    /// The client has given its name.
+    /// The client has given its name; a transaction that was begun is over (RFC 5321 §4.1.4).
     pub fn helo(&mut self, mut said: Helo) {
         truncate(&mut said.name);
         self.helo = Part::EMPTY;
-        self.assembled = None;
+        self.forget(Stage::Helo);
+        self.evidence.sender = None;
         if self.tested {
             let ip = self.evidence.client.ip;
             let look = helo::look(&said.name, ip, &self.loaded, &self.shared.domains.load());
@@ -128,11 +129,8 @@ impl Collector {
 
     /// The client has named the sender: a new transaction, what was known about the last is forgotten.
     pub fn mail(&mut self, sender: &ReversePath) {
-        self.mail = Part::EMPTY;
-        self.data.clear();
-        self.evidence.message = None;
+        self.forget(Stage::Mail);
         self.evidence.sender = Some(sender.clone());
-        self.assembled = None;
         let Some(address) = sender.address().filter(|_| self.tested) else { return };
         if self.loaded.asks(Test::SenderList) {
             self.mail.findings.push(sender::listed(address, &self.loaded));
@@ -180,7 +178,8 @@ impl Collector {
         &self.evidence
     }
 
-    /// What is known so far, without waiting: as the last [`evidence`](Self::evidence) left it.
+    /// What is known so far, without waiting: as the last [`evidence`](Self::evidence) left it, without what a
+    /// new HELO or MAIL has made untrue.
     #[must_use]
     pub fn known(&self) -> &Evidence {
         &self.evidence
@@ -216,6 +215,15 @@ impl Collector {
             self.noted.push(Finding::new(test, Outcome::Hit, fact));
             self.assembled = None;
         }
+    }
+
+    /// Takes out of the evidence what was known about `from` and the stages behind it, and ends the transaction.
+    fn forget(&mut self, from: Stage) {
+        self.mail = Part::EMPTY;
+        self.data.clear();
+        self.evidence.findings.retain(|finding| finding.test.stage() < from);
+        self.evidence.message = None;
+        self.assembled = None;
     }
 
     fn deadline(&self) -> Instant {

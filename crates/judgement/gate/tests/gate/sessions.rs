@@ -191,11 +191,18 @@ async fn each_transaction_has_its_own_evidence() {
     assert!(first.message.is_some());
 
     session.mail(&sender(""));
+    let known: Vec<_> = session.known().findings.iter().map(|f| f.test.stage()).collect();
+    assert!(!known.is_empty() && known.iter().all(|stage| *stage < Stage::Mail), "{known:?}");
     let second = session.evidence(Stage::Data).await;
     assert_eq!(second.of(Test::SenderDomain).count(), 0);
     assert_eq!(second.message, None);
     assert_eq!(outcome(second, Test::HeloUnresolved), Outcome::Clear, "the session's evidence stays");
     assert!(session.evidence(Stage::Connect).await.of(Test::HeloUnresolved).next().is_none());
+
+    session.mail(&sender("ann@nowhere.test"));
+    session.helo(helo("mail.client.test"));
+    let third = session.evidence(Stage::Data).await;
+    assert_eq!((third.of(Test::SenderDomain).count(), &third.sender), (0, &None), "HELO ends a transaction");
 }
 
 #[tokio::test]
