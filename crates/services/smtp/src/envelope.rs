@@ -163,8 +163,8 @@ impl Session {
             .await
             .map_err(|error| refusal::store_failed(&error, trace))?;
         let (route, mailboxes) = match resolution {
-            Resolution::NotOurs => return Err(refusal::relaying_denied(&address)),
-            Resolution::UnknownUser => return Err(refusal::unknown_user(&address)),
+            Resolution::NotOurs => return Err(refusal::relaying_denied(&address, trace)),
+            Resolution::UnknownUser => return Err(refusal::unknown_user(&address, trace)),
             Resolution::Mailboxes(accounts) => (None, accounts),
             Resolution::Proxy(route) => (Some(route), Vec::new()),
         };
@@ -289,9 +289,13 @@ impl Session {
 
     /// The refusal for an MTA that cannot be used, reported.
     pub(crate) fn upstream_failed(&self, route: &str, error: &UpstreamError) -> Refusal {
-        let trace = Some(self.trace());
-        self.service.events.emit(&Happened::UpstreamFailed { trace, upstream: route, why: error });
-        refusal::upstream_unreachable(error.to_string())
+        let trace = self.trace();
+        self.service.events.emit(&Happened::UpstreamFailed {
+            trace: Some(trace),
+            upstream: route,
+            why: error,
+        });
+        refusal::upstream_unreachable(error.to_string(), trace)
     }
 
     /// Whether this door speaks LMTP.

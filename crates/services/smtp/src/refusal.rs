@@ -8,18 +8,18 @@ use postern_store::StoreError;
 use postern_types::{Address, Blame, Refusal, Reply, TraceId};
 
 /// rfc5321 §4.2.5 with rfc3463 X.1.1: the domain is ours, the mailbox is not there.
-pub(crate) fn unknown_user(recipient: &Address) -> Refusal {
-    Refusal::new(Blame::Recipient, 550, (5, 1, 1), format!("<{recipient}>: there is no such mailbox here"))
-        .because("unknown recipient")
+pub(crate) fn unknown_user(recipient: &Address, trace: TraceId) -> Refusal {
+    let text = format!("<{recipient}>: there is no such mailbox here ({trace})");
+    Refusal::new(Blame::Recipient, 550, (5, 1, 1), text).because("unknown recipient")
 }
 
 /// rfc5321 §3.6: we carry mail for our own domains only.
-pub(crate) fn relaying_denied(recipient: &Address) -> Refusal {
+pub(crate) fn relaying_denied(recipient: &Address, trace: TraceId) -> Refusal {
     Refusal::new(
         Blame::Recipient,
         550,
         (5, 7, 1),
-        format!("<{recipient}>: relaying denied, this server does not take mail for that domain"),
+        format!("<{recipient}>: relaying denied, this server does not take mail for that domain ({trace})"),
     )
     .because("relaying denied")
 }
@@ -69,14 +69,11 @@ pub(crate) fn too_many_connections(cause: String) -> Refusal {
 }
 
 /// The server behind does not answer, or answers what is no SMTP.
-pub(crate) fn upstream_unreachable(cause: String) -> Refusal {
-    Refusal::new(
-        Blame::Upstream,
-        451,
-        (4, 4, 1),
-        "the mail server behind this gate is not reachable at the moment, please try again later",
-    )
-    .because(cause)
+pub(crate) fn upstream_unreachable(cause: String, trace: TraceId) -> Refusal {
+    let text = format!(
+        "the mail server behind this gate is not reachable at the moment, please try again later ({trace})"
+    );
+    Refusal::new(Blame::Upstream, 451, (4, 4, 1), text).because(cause)
 }
 
 /// The server behind gave this answer: it is passed on as it came.
