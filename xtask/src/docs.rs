@@ -1,8 +1,9 @@
 //! Documentation: it builds without a warning, and the generated pages are those of this program.
 
 use std::fs;
+use std::process::Command;
 
-use crate::step::{cargo, demand};
+use crate::step::{build_program, cargo, demand};
 use crate::{Failure, root};
 
 /// What to do with generated pages.
@@ -25,9 +26,10 @@ pub(crate) fn build() -> Result<String, Failure> {
 }
 
 pub(crate) fn reference(pages: Pages) -> Result<String, Failure> {
+    // The whole workspace, as the tests: else some dependencies would be built again with fewer features.
+    let program = build_program("build --workspace --bins --quiet", "postern")?;
     for (page, words) in GENERATED {
-        let mut command = cargo("run --quiet --package postern --");
-        let output = command.args(*words).current_dir(root()).output().map_err(|error| error.to_string())?;
+        let output = Command::new(&program).args(*words).output().map_err(|error| error.to_string())?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(format!("`postern {}` fails\n{text}", words.join(" ")));

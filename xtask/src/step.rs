@@ -1,8 +1,11 @@
 //! Running one step: a program whose output is shown while it is read.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::{Failure, root};
 
@@ -108,4 +111,22 @@ pub(crate) fn cargo(words: &str) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(words.split_whitespace());
     command
+}
+
+/// Builds with `cargo WORDS`; gives the path of the program of this name.
+pub(crate) fn build_program(words: &str, name: &str) -> Result<PathBuf, Failure> {
+    let mut command = cargo(words);
+    command
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(root())
+        .stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("cargo {words} failed"));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut named = messages.filter(|message| message["target"]["name"] == name);
+    let program = named.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    program.ok_or_else(|| format!("cargo {words} makes no program {name}"))
 }

@@ -5,12 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
 use super::peer::{Peer, free_port};
 use super::{BLOCKED, DOMAIN, PASSWORD, USERS};
 use crate::Failure;
-use crate::step::cargo;
+use crate::step::build_program;
 
 /// What Postern does with mail.
 #[derive(Clone, Copy)]
@@ -29,14 +27,7 @@ pub(super) struct Ports {
 /// Builds the program as it is released; gives its path.
 pub(super) fn build() -> Result<PathBuf, Failure> {
     println!("building postern (release)");
-    let mut command = cargo("build --release --package postern --message-format json-render-diagnostics");
-    let output = command.current_dir(crate::root()).stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program =
-        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
-    program.filter(|_| output.status.success()).ok_or_else(|| "postern does not build".into())
+    build_program("build --release --package postern", "postern")
 }
 
 /// Makes the domain and the accounts with the command line, then serves.
