@@ -218,8 +218,13 @@ impl Session {
 
 /// What stands before the body in a recipient's copy (rfc5321 §4.4: `Return-Path` first).
 fn prefix(transaction: &Transaction, recipient: &Recipient, received: &[u8]) -> Vec<u8> {
-    let mut prefix = return_path(&transaction.mail.path).into_bytes();
-    prefix.extend_from_slice(delivered_to(&recipient.address).as_bytes());
+    let mut prefix = Vec::with_capacity(received.len() + 128);
+    // rfc5321 §4.4: Return-Path at the final delivery only, which the MTA behind makes for its recipients;
+    // it would also take our Delivered-To for a loop.
+    if recipient.destination != Destination::Upstream {
+        prefix.extend_from_slice(return_path(&transaction.mail.path).as_bytes());
+        prefix.extend_from_slice(delivered_to(&recipient.address).as_bytes());
+    }
     prefix.extend_from_slice(received);
     if recipient.placement == Placement::Tag {
         prefix.extend_from_slice(tag(recipient).as_bytes());

@@ -3,7 +3,7 @@
 //! Read `session.rs` first: it is the story of a session. `envelope.rs` takes HELO, MAIL and RCPT,
 //! `intake.rs` the message as it streams in, `finish.rs` makes it safe and answers. `protocol.rs` is the gate
 //! before the 250. `upstream.rs` is the session with the MTA behind, `service.rs` the loop that
-//! lets connections in.
+//! lets connections in, `release.rs` the way of released copies to the MTA behind.
 
 mod announce;
 mod connection;
@@ -14,6 +14,7 @@ mod offer;
 mod protocol;
 mod record;
 mod refusal;
+mod release;
 mod service;
 mod session;
 mod settings;

@@ -203,3 +203,42 @@ async fn nothing_is_smuggled_to_an_mta_that_is_lenient() {
     assert_eq!(mta.count("MAIL FROM:<evil*"), 0, "{:?}", mta.commands());
     assert_eq!(mta.message_count(), 0);
 }
+
+#[tokio::test]
+async fn a_released_copy_reaches_the_mta_once() {
+    use postern_policy::{Points, Policy, Thresholds};
+    let everything = Policy {
+        thresholds: Thresholds { quarantine: Some(Points::hundredths(1)), reject: None },
+        ..Policy::default()
+    };
+    let house = House::build(|plan| plan.policy = everything).await;
+    let mta = house.net.host("mta.ours.example", SmtpPeer::new()).await.unwrap();
+    house.behind("ours.example", mta.address()).await;
+    // Nobody answers for this name in the DNS: enough for this policy.
+    let mut c = postern_testnet::Client::connect(house.smtp).await.unwrap();
+    c.expect("220 *").await;
+    c.send("EHLO unknown.example.org").await;
+    c.expect("250*").await;
+    envelope(&mut c, "carl@example.org", &["dora@ours.example"]).await;
+    assert_eq!(mta.count("RCPT*"), 0, "what is quarantined is not announced");
+    c.send_bytes(&data()).await;
+    c.expect("250 2.0.0 OK, stored as *").await;
+    assert_eq!(mta.message_count(), 0);
+
+    let held = house.store.quarantine(Default::default()).await.unwrap();
+    assert_eq!(held.len(), 1);
+    for _ in 0..3 {
+        let to = postern_store::ReleaseTo::Queue {
+            route: Some(mta.address().to_string()),
+            expires_at: postern_types::Timestamp::now().plus(std::time::Duration::from_secs(60)),
+        };
+        house.store.release(held[0].id, to).await.unwrap();
+    }
+    assert!(mta.wait_for_messages(1).await);
+    assert!(mta.messages()[0].text().starts_with("Received: "), "{}", mta.messages()[0].text());
+    assert!(mta.messages()[0].text().ends_with(MESSAGE));
+    while house.store.next_queued_at().await.unwrap().is_some() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(mta.message_count(), 1);
+}

@@ -116,6 +116,7 @@ impl House {
             shutdown: shutdown.clone(),
             ids: Arc::new(TraceIds::new(1)),
         });
+        tokio::spawn(Arc::clone(&service).deliver_released());
         let open = |door| {
             let socket = Socket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let address = socket.address();
