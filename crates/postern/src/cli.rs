@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    account, alias, backup, check, config, doctor, domain, generate, list, ports, setup, trace,
+    account, alias, backup, check, config, doctor, domain, generate, list, ports, quarantine, setup, trace,
 };
 use crate::failure::{Failure, Status};
 use crate::output::{Format, Output};
 use crate::serve;
+use crate::try_::Try;
 
 /// A mail system: the gate in front of any mail server, the mail server itself.
 ///
@@ -36,6 +37,7 @@ enum Command {
     Setup(setup::Setup),
     /// Run the server
     Serve,
+    Try(Try),
     /// Find every mistake in the configuration and the files that it names
     Check,
     /// Explain or show settings
@@ -53,6 +55,9 @@ enum Command {
     /// Lists of allowed and blocked hosts, senders and domains
     #[command(subcommand)]
     List(list::ListCommand),
+    /// Messages that are held for their recipients
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// What happened to a message, and why
     Trace(trace::Trace),
     /// What listens, why and for whom
@@ -76,12 +81,14 @@ impl Cli {
         match self.command {
             Command::Setup(setup) => setup.run(named, out),
             Command::Serve => serve::run(named),
+            Command::Try(trial) => trial.run(out),
             Command::Check => check::run(named, out),
             Command::Config(command) => command.run(named, out),
             Command::Domain(command) => command.run(named, out),
             Command::Account(command) => command.run(named, out),
             Command::Alias(command) => command.run(named, out),
             Command::List(command) => command.run(named, out),
+            Command::Quarantine(command) => command.run(named, out),
             Command::Trace(trace) => trace.run(named, out),
             Command::Ports => ports::run(named, out),
             Command::Doctor(doctor) => doctor.run(named, out),

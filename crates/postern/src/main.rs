@@ -10,6 +10,7 @@ mod open;
 mod output;
 mod rows;
 mod serve;
+mod try_;
 
 use std::process::ExitCode;
 

@@ -1,12 +1,15 @@
 //! `postern backup create|verify|restore`.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use postern_config::Config;
 use postern_store::{BackupSummary, StoreError};
 
 use crate::failure::{Failure, Status};
 use crate::file;
-use crate::open::{block_on, with_store};
+use crate::open::{becomes, block_on, hand_over, with_store};
 use crate::output::Output;
 
 /// Copies of everything that is kept
@@ -37,8 +40,10 @@ impl BackupCommand {
         let (what, summary) = match self {
             Self::Create { folder } => {
                 let config = file::load(named)?;
+                let folder = std::path::absolute(&folder).map_err(Failure::io("cannot use that folder"))?;
+                offer(&config, &folder)?;
                 let summary = with_store(&config, async |store| {
-                    store.backup(&folder).await.map_err(|error| not_empty(error, &folder))
+                    store.backup(&folder).await.map_err(|error| unusable(error, &folder))
                 })?;
                 ("Saved", summary)
             }
@@ -46,11 +51,15 @@ impl BackupCommand {
                 ("Complete and undamaged", block_on(async { Ok(postern_store::verify(&folder).await?) })?)
             }
             Self::Restore { folder, to } => {
-                let config = if to.is_some() { None } else { Some(file::load(named)?) };
-                let to = to.or_else(|| config.map(|config| config.data())).unwrap_or_default();
+                // With --to it also works where the configuration is lost too.
+                let config = if to.is_some() { file::load(named).ok() } else { Some(file::load(named)?) };
+                let to = to.or_else(|| config.as_ref().map(Config::data)).unwrap_or_default();
                 let restored = block_on(async {
-                    postern_store::restore(&folder, &to).await.map_err(|error| not_empty(error, &to))
+                    postern_store::restore(&folder, &to).await.map_err(|error| unusable(error, &to))
                 })?;
+                if let Some(user) = config.as_ref().and_then(becomes) {
+                    hand_over(&to, &user?)?;
+                }
                 ("Restored", restored)
             }
         };
@@ -59,12 +68,26 @@ impl BackupCommand {
     }
 }
 
+/// The store is read as the user that the server runs as: root makes the folder for it.
+fn offer(config: &Config, folder: &Path) -> Result<(), Failure> {
+    let Some(user) = becomes(config) else { return Ok(()) };
+    if !folder.exists() {
+        let failed = Failure::io(format!("cannot make {}", folder.display()));
+        DirBuilder::new().mode(0o700).create(folder).map_err(failed)?;
+        hand_over(folder, &user?)?;
+    }
+    Ok(())
+}
+
 /// Nothing is ever written over.
-fn not_empty(error: StoreError, folder: &Path) -> Failure {
+fn unusable(error: StoreError, folder: &Path) -> Failure {
+    let shown = folder.display();
     match error {
         StoreError::Exists { .. } => Failure::Finding(format!(
-            "{} holds something already: name a folder that does not exist, or move that away",
-            folder.display()
+            "{shown} holds something already: name a folder that does not exist, or move that away"
+        )),
+        StoreError::ReadOnly => Failure::Finding(format!(
+            "{shown} cannot be written by the user that `server.user` names: name a folder that it can reach"
         )),
         error => error.into(),
     }

@@ -10,13 +10,17 @@ use postern_types::{Domain, Timestamp};
 use crate::compose;
 use crate::failure::{Failure, Status};
 use crate::file;
-use crate::inspect::{Finding, State, clock, disk, files, folder, names, outbound, ports, tls};
+use crate::inspect::{Finding, State, clock, disk, files, folder, names, outbound, ports, store, tls};
 use crate::open::{block_on, with_store};
 use crate::output::Output;
 
 /// Look for whatever may keep mail from coming in
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
+    /// Check every message too, in a copy of the store that is made for it in the data folder and
+    /// removed afterwards
+    #[arg(long)]
+    thorough: bool,
     #[command(flatten)]
     network: Network,
 }
@@ -41,21 +45,16 @@ impl Doctor {
     pub(crate) fn run(self, named: Option<&Path>, out: Output) -> Result<Status, Failure> {
         let config = file::load(named)?;
         let mut findings = here(&config)?;
-        let domains = match with_store(&config, async |store| {
-            Ok((Ok::<(), postern_store::StoreError>(()), store.domains().await?))
-        }) {
-            Ok((checked, domains)) => {
-                findings.push(match checked {
-                    Ok(()) => Finding::ok("store", "undamaged"),
-                    Err(error) => Finding::problem("store", error.to_string()).so("Restore a backup."),
-                });
-                domains
-            }
+        let domains = match with_store(&config, async |store| Ok(store.domains().await?)) {
+            Ok(domains) => domains,
             Err(failure) => {
                 findings.push(Finding::problem("store", failure.to_string()));
                 Vec::new()
             }
         };
+        if self.thorough {
+            findings.push(store::inspect(&config));
+        }
         if !self.network.offline {
             let domains: Vec<Domain> = domains.into_iter().map(|LocalDomain { name, .. }| name).collect();
             findings.extend(block_on(self.network.outside(&config, &domains))?);

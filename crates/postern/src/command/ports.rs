@@ -70,7 +70,7 @@ fn for_whom(config: &Config, service: &str, address: SocketAddr) -> String {
         ip => format!("everybody who can reach {ip}"),
     };
     match service {
-        "pop3" if config.pop3.plaintext == Plaintext::AfterTls => {
+        "pop3" if config.pop3.plaintext == Plaintext::AfterTls && !address.ip().is_loopback() => {
             format!("{where_from}; passwords only over TLS")
         }
         _ => where_from,

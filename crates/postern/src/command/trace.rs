@@ -178,7 +178,7 @@ impl Story {
     fn new(record: &TraceRecord, config: &Config) -> Self {
         let policy = compose::policy::settings(config);
         let (judgements, note) = match serde_json::from_str::<Record>(&record.evidence) {
-            Ok(stored) => (judgements(&stored, &policy), changed(&stored, &policy)),
+            Ok(stored) => (judgements(&stored, &policy, record.id), changed(&stored, &policy)),
             Err(_) if record.evidence.is_empty() => (Vec::new(), None),
             Err(error) => (Vec::new(), Some(format!("The stored evidence cannot be read: {error}"))),
         };
@@ -193,10 +193,11 @@ impl Story {
     }
 }
 
-fn judgements(stored: &Record, policy: &Policy) -> Vec<Judgement> {
-    let each = stored.verdicts.iter().map(|judged| Judgement {
-        recipient: judged.recipient.clone(),
-        explanation: explain(&stored.evidence, policy, &judged.verdict),
+fn judgements(stored: &Record, policy: &Policy, id: TraceId) -> Vec<Judgement> {
+    let each = stored.verdicts.iter().map(|judged| {
+        let mut explanation = explain(&stored.evidence, policy, &judged.verdict);
+        explanation.reply = explanation.reply.replace("{trace}", &id.to_string());
+        Judgement { recipient: judged.recipient.clone(), explanation }
     });
     each.collect()
 }

@@ -9,6 +9,7 @@ pub(crate) mod names;
 pub(crate) mod outbound;
 pub(crate) mod ports;
 pub(crate) mod sockets;
+pub(crate) mod store;
 pub(crate) mod tls;
 
 use std::fmt;

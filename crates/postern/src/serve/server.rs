@@ -74,6 +74,10 @@ impl Server {
         &self.shared.events
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
     pub(crate) fn shutdown(&self) -> Shutdown {
         self.shared.shutdown.clone()
     }
@@ -153,6 +157,7 @@ fn smtp(shared: &Shared, config: &Config, ports: &mut Ports, doors: &mut JoinSet
         shutdown: shared.shutdown.clone(),
         ids: Arc::new(TraceIds::new(node)),
     });
+    doors.spawn(Arc::clone(&service).deliver_released());
     for (name, door) in [("smtp", Door::Smtp), ("smtps", Door::SmtpTls), ("lmtp", Door::Lmtp)] {
         for socket in ports.take(name) {
             shared.opened(EventService::Smtp, &socket);

@@ -1,18 +1,23 @@
 //! The folder of a trial: configuration, certificate, store, log. A new one, or one that is kept.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use postern_signin::{Cost, PasswordHash, SigninError};
+use postern_config::Config;
+use postern_net::Activation;
+use postern_signin::{Cost, PasswordHash};
 use postern_store::{Options, Route, Store, StoreError};
 use postern_testnet::Certificate;
-use postern_types::{Address, Domain, Secret};
+use postern_types::{Address, Secret};
 use tempfile::TempDir;
 
 use super::scene::Remote;
 use super::world::{BLOCK_LIST, World};
+use crate::failure::Failure;
+use crate::rows::rows;
+use crate::serve::Ports;
 
 /// The domain of all accounts.
 pub(crate) const DOMAIN: &str = "example.test";
@@ -28,36 +33,18 @@ pub(crate) struct Folder {
     _own: Option<TempDir>,
 }
 
-/// Why the folder cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FolderError {
-    #[error("{0}: {1}")]
-    Io(PathBuf, io::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Signin(#[from] SigninError),
-    #[error("{0}")]
-    Name(String),
-}
-
 impl Folder {
     /// The folder at `kept`, made where it is not there; else a new one below the system's
     /// folder for such things, which goes away with the value.
-    pub(crate) fn open(kept: Option<&Path>) -> Result<Self, FolderError> {
-        match kept {
-            Some(path) => {
-                fs::create_dir_all(path).map_err(|error| FolderError::Io(path.into(), error))?;
-                let path = path.canonicalize().map_err(|error| FolderError::Io(path.into(), error))?;
-                Ok(Self { path, _own: None })
-            }
-            None => {
-                let parent = std::env::temp_dir();
-                let own = tempfile::Builder::new().prefix("postern-try-").tempdir_in(&parent);
-                let own = own.map_err(|error| FolderError::Io(parent, error))?;
-                Ok(Self { path: own.path().into(), _own: Some(own) })
-            }
-        }
+    pub(crate) fn open(kept: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = kept else {
+            let own = tempfile::Builder::new().prefix("postern-try-").tempdir();
+            let own = own.map_err(Failure::io("cannot make a folder for the trial"))?;
+            return Ok(Self { path: own.path().into(), _own: Some(own) });
+        };
+        let failed = || Failure::io(format!("cannot use {}", path.display()));
+        fs::create_dir_all(path).map_err(failed())?;
+        Ok(Self { path: path.canonicalize().map_err(failed())?, _own: None })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -79,38 +66,55 @@ impl Folder {
         self.path.join("postern.log")
     }
 
-    /// Writes configuration and certificate for a server at `listen` within `world`.
-    pub(crate) fn furnish(&self, listen: Ipv4Addr, world: &World) -> Result<(), FolderError> {
-        let write = |name: &str, text: String| {
-            let file = self.path.join(name);
-            fs::write(&file, text).map_err(|error| FolderError::Io(file, error))
+    /// Makes the data folder and a certificate.
+    pub(crate) fn furnish(&self) -> Result<(), Failure> {
+        let failed = || Failure::io(format!("cannot write to {}", self.path.display()));
+        fs::create_dir_all(self.data()).map_err(failed())?;
+        let certificate = Certificate::self_signed(&[HOUSE, "localhost"]).map_err(failed())?;
+        fs::write(self.path.join("certificate.pem"), certificate.pem()).map_err(failed())?;
+        fs::write(self.path.join("key.pem"), certificate.key_pem()).map_err(failed())
+    }
+
+    /// Opens the ports and writes the configuration that names them. The usual ports of a trial where
+    /// they are free; else those that the system chooses.
+    pub(crate) fn open_ports(&self, listen: Ipv4Addr, world: &World) -> Result<(Config, Ports), Failure> {
+        let open = |doors: Doors| {
+            let config = self.configure(&doors, world)?;
+            let ports = Ports::open(&config, Activation::default())?;
+            Ok::<_, Failure>(ports)
         };
-        let certificate = Certificate::self_signed(&[HOUSE, "localhost"]);
-        let certificate = certificate.map_err(|error| FolderError::Io(self.path.clone(), error))?;
-        write("certificate.pem", certificate.pem())?;
-        write("key.pem", certificate.key_pem())?;
-        fs::create_dir_all(self.data()).map_err(|error| FolderError::Io(self.data(), error))?;
-        write("postern.toml", configuration(listen, world.dns(), world.address(Remote::Blocked)))
+        let ports = match open(Doors::usual(listen)) {
+            Ok(ports) => ports,
+            Err(_) => open(Doors::any(listen))?,
+        };
+        // Written again with the ports as they are now, so that other commands find the server.
+        let config = self.configure(&Doors(ports.addresses()), world)?;
+        Ok((config, ports))
+    }
+
+    fn configure(&self, doors: &Doors, world: &World) -> Result<Config, Failure> {
+        let file = self.config();
+        let text = configuration(doors, world.dns(), world.address(Remote::Blocked));
+        fs::write(&file, text).map_err(Failure::io(format!("cannot write {}", file.display())))?;
+        Ok(Config::load(&file, rows())?)
     }
 
     /// Makes sure that the domain and `count` accounts are there, all with the same password.
     pub(crate) async fn people(
         &self,
-        count: usize,
+        count: u32,
         password: &Secret<String>,
-    ) -> Result<Vec<Address>, FolderError> {
-        let name = |error: &dyn std::fmt::Display| FolderError::Name(error.to_string());
-        let domain = Domain::parse(DOMAIN).map_err(|error| name(&error))?;
+    ) -> Result<Vec<Address>, Failure> {
         let store = Store::open(&self.data(), Options::tool())?;
-        match store.add_domain(domain, Route::Mailbox).await {
+        match store.add_domain(name(DOMAIN)?, Route::Mailbox).await {
             Ok(()) | Err(StoreError::Exists { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         // One hash for all: a trial's accounts may be many, and hashing is slow by design.
         let hash = PasswordHash::new(password, Cost::default())?;
-        let mut people = Vec::with_capacity(count);
+        let mut people = Vec::new();
         for number in 0..count {
-            let address = Address::parse(&format!("user{number}@{DOMAIN}")).map_err(|error| name(&error))?;
+            let address: Address = name(&format!("user{number}@{DOMAIN}"))?;
             let hash = hash.as_str().to_owned();
             match store.add_account(address.clone(), hash.clone()).await {
                 Ok(_) => {}
@@ -124,17 +128,46 @@ impl Folder {
     }
 }
 
+/// One of the trial's own names.
+fn name<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|error| Failure::Finding(format!("{text}: {error}")))
+}
+
+/// The addresses to listen on, by the name in `[listen]`.
+struct Doors(BTreeMap<&'static str, Vec<SocketAddr>>);
+
+impl Doors {
+    const USUAL: [(&'static str, u16); 5] =
+        [("smtp", 2525), ("smtps", 2465), ("pop3", 2110), ("pop3s", 2995), ("watch", 9025)];
+
+    fn usual(listen: Ipv4Addr) -> Self {
+        let door = |(name, port)| {
+            // Metrics have no password: they stay on this host.
+            let public = name != "watch" || listen.is_loopback();
+            let ip = if public { listen } else { Ipv4Addr::LOCALHOST };
+            (name, vec![SocketAddr::from((ip, port))])
+        };
+        Self(Self::USUAL.map(door).into())
+    }
+
+    fn any(listen: Ipv4Addr) -> Self {
+        let mut doors = Self::usual(listen);
+        doors.0.values_mut().flatten().for_each(|address| address.set_port(0));
+        doors
+    }
+}
+
 /// The largest message that the configuration allows, in octets.
 pub(crate) fn message_size() -> u64 {
     MESSAGE_SIZE.1
 }
 
-fn configuration(listen: Ipv4Addr, dns: SocketAddr, blocked: Ipv4Addr) -> String {
-    // Metrics have no password: they stay on this host.
-    let watch = if listen.is_loopback() { listen } else { Ipv4Addr::LOCALHOST };
-    let at = |port| free_or_any(SocketAddr::from((listen, port)));
-    let (smtp, smtps, pop3, pop3s) = (at(2525), at(2465), at(2110), at(2995));
-    let watch = free_or_any(SocketAddr::from((watch, 9025)));
+fn configuration(doors: &Doors, dns: SocketAddr, blocked: Ipv4Addr) -> String {
+    let mut listen = String::new();
+    for (name, addresses) in doors.0.iter().filter(|(_, addresses)| !addresses.is_empty()) {
+        let addresses: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+        listen.push_str(&format!("{name} = [{}]\n", addresses.join(", ")));
+    }
     let size = MESSAGE_SIZE.0;
     format!(
         r#"# Made by `postern try`: a Postern on loopback beside a test internet.
@@ -144,12 +177,7 @@ hostname = "{HOUSE}"
 data = "data"
 
 [listen]
-smtp = ["{smtp}"]
-smtps = ["{smtps}"]
-pop3 = ["{pop3}"]
-pop3s = ["{pop3s}"]
-watch = ["{watch}"]
-
+{listen}
 [tls]
 certificate = "certificate.pem"
 key = "key.pem"
@@ -175,12 +203,4 @@ servers = ["{dns}"]
 plaintext = "always"
 "#
     )
-}
-
-/// The address if its port is free, else with a port that the system chooses.
-fn free_or_any(address: SocketAddr) -> SocketAddr {
-    match TcpListener::bind(address) {
-        Ok(_) => address,
-        Err(_) => SocketAddr::new(address.ip(), 0),
-    }
 }

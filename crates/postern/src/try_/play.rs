@@ -1,7 +1,7 @@
 //! Plays a scene against a running server and says what came of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use postern_testnet::{Client, ClientError, glob_matches};
 use postern_types::TraceId;
@@ -15,8 +15,6 @@ pub(crate) struct Played {
     pub(crate) reply: String,
     /// The first thing that was not as it should be, with the conversation so far.
     pub(crate) wrong: Option<String>,
-    /// From connect to the end.
-    pub(crate) took: Duration,
 }
 
 /// How long to wait for any reply.
@@ -24,7 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connects from `from` and holds the conversation to its end, or to its first surprise.
 pub(crate) async fn play(scene: &Scene, from: Ipv4Addr, to: SocketAddr) -> Played {
-    let start = Instant::now();
     let mut reply = String::new();
     let wrong = match Client::connect_from(from, to).await {
         Err(error) => Some(format!("no connection from {from} to {to}: {error}")),
@@ -34,7 +31,7 @@ pub(crate) async fn play(scene: &Scene, from: Ipv4Addr, to: SocketAddr) -> Playe
             held.err().map(|surprise| format!("{surprise}, in\n{}", client.transcript().trim_end()))
         }
     };
-    Played { reply, wrong, took: start.elapsed() }
+    Played { reply, wrong }
 }
 
 async fn hold(scene: &Scene, client: &mut Client, decided: &mut String) -> Result<(), String> {

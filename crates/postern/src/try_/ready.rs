@@ -15,14 +15,18 @@ pub(crate) struct Ready {
     pub(crate) version: &'static str,
     /// The process, to end it by SIGTERM.
     pub(crate) pid: u32,
-    /// The data folder.
-    pub(crate) data: PathBuf,
+    /// The folder of the trial.
+    pub(crate) folder: PathBuf,
     /// The configuration's file.
     pub(crate) config: PathBuf,
+    /// The store's folder.
+    pub(crate) data: PathBuf,
+    /// The log's file.
+    pub(crate) log: PathBuf,
     /// The domain of all accounts.
     pub(crate) domain: String,
     /// The addresses listened on, by service.
-    pub(crate) listen: BTreeMap<String, Vec<SocketAddr>>,
+    pub(crate) listen: BTreeMap<&'static str, Vec<SocketAddr>>,
     /// The DNS server of the test internet.
     pub(crate) dns: SocketAddr,
     /// The SMTP servers of the remote hosts, by name.
@@ -67,10 +71,12 @@ mod tests {
         Ready {
             version: "0.1.0",
             pid: 7,
-            data: "/tmp/x".into(),
+            folder: "/tmp/x".into(),
             config: "/tmp/x/postern.toml".into(),
+            data: "/tmp/x/data".into(),
+            log: "/tmp/x/postern.log".into(),
             domain: "example.test".into(),
-            listen: BTreeMap::from([("smtp".into(), vec!["127.0.0.1:2525".parse().unwrap()])]),
+            listen: BTreeMap::from([("smtp", vec!["127.0.0.1:2525".parse().unwrap()])]),
             dns: "127.0.0.1:5353".parse().unwrap(),
             hosts: BTreeMap::from([("mail.honest.test".into(), "127.1.2.3:25".parse().unwrap())]),
             accounts: vec![Account { address: "user0@example.test".into(), password: "p".into() }],

@@ -164,7 +164,7 @@ fn smuggling(cast: &Cast<'_>) -> Scene {
         .says("DATA")
         .hears("354 *")
         .sends(&message)
-        .decides("5*")
+        .decides("550 5.6.11 *")
         .quits()
 }
 

@@ -13,7 +13,7 @@ use rcgen::{CertificateParams, DnType, KeyPair};
 
 use crate::command::password::NewPassword;
 use crate::failure::Failure;
-use crate::open::block_on;
+use crate::open::{block_on, find_user, hand_over};
 use crate::rows::rows;
 
 /// What is made where.
@@ -77,17 +77,10 @@ impl House {
         password.shown.ok_or_else(|| Failure::Finding("no password was made".into()))
     }
 
-    /// Only root can become another user, and then it must.
+    /// Whose everything will be.
     fn owner(&self) -> Result<Option<User>, Failure> {
         let Some(name) = &self.user else { return Ok(None) };
-        let found = User::from_name(name).map_err(std::io::Error::from);
-        let user = found.map_err(Failure::io("cannot look up the user"))?.ok_or_else(|| {
-            Failure::Usage(format!(
-                "there is no user `{name}` for the server to run as: make it with\n  \
-                 useradd --system --home-dir /var/lib/postern --shell /usr/sbin/nologin {name}\n\
-                 or name another with --user"
-            ))
-        })?;
+        let user = find_user(name)?;
         if user.uid.is_root() {
             return Err(Failure::Usage(
                 "the server must not run as root: name another user with --user".into(),
@@ -179,18 +172,6 @@ fn make_folder(folder: &Path) -> Result<Made, Failure> {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed())?;
     Ok(Made::WasThere)
-}
-
-/// Gives the folder and what is in it to the server's user.
-fn hand_over(path: &Path, user: &User) -> Result<(), Failure> {
-    let failed = || Failure::io(format!("cannot give {} to {}", path.display(), user.name));
-    chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(failed())?;
-    if path.is_dir() {
-        for entry in fs::read_dir(path).map_err(failed())? {
-            hand_over(&entry.map_err(failed())?.path(), user)?;
-        }
-    }
-    Ok(())
 }
 
 fn write_new(file: &Path, mode: u32, text: &str) -> Result<(), Failure> {
