@@ -43,8 +43,8 @@ pub fn explain(
     if let Some(section) = SECTIONS.iter().find(|section| section.path == key) {
         return Ok(explain_section(section, rows));
     }
-    if let Some(row) =
-        rows.iter().find(|row| row.name == key || join(TestRule::SECTION.path, row.name) == key)
+    let test = |name: &str| rows.iter().find(|row| row.name == name);
+    if let Some(row) = key.strip_prefix(TestRule::SECTION.path).and_then(|rest| test(rest.strip_prefix('.')?))
     {
         return Ok(explain_test(row));
     }
@@ -59,8 +59,10 @@ pub fn explain(
         return Ok(explain_setting(full, setting, config));
     }
     let by_name: Vec<_> = all.iter().filter(|(_, setting)| setting.name == key).collect();
-    if let [(full, setting)] = by_name[..] {
-        return Ok(explain_setting(full, setting, config));
+    match (&by_name[..], test(key)) {
+        ([(full, setting)], None) => return Ok(explain_setting(full, setting, config)),
+        ([], Some(row)) => return Ok(explain_test(row)),
+        _ => {}
     }
     let names = all.iter().map(|(full, _)| full.as_str()).chain(SECTIONS.iter().map(|section| section.path));
     Err(did_you_mean(key, names).map(str::to_owned))
