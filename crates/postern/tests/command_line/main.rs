@@ -7,6 +7,7 @@ mod look;
 mod manage;
 mod mistakes;
 mod server;
+mod units;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
