@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{BufRead, BufReader, Read};
 use std::net::IpAddr;
 use std::path::Path;
@@ -32,11 +32,11 @@ impl Networks {
     /// Puts a list together; everything read goes into `print`.
     pub(crate) fn load(list: &NetworkList, print: &mut DefaultHasher) -> Result<Self, GateError> {
         let mut networks = list.entries.clone();
-        networks.hash(print);
+        networks.iter().for_each(|network| add(print, &network.to_string()));
         if let Some(file) = &list.file {
             each_line(file, |text| {
                 let network = Network::parse(text).map_err(|error| error.to_string())?;
-                network.hash(print);
+                add(print, text);
                 networks.push(network);
                 Ok(())
             })?;
@@ -55,12 +55,12 @@ impl Senders {
         let mut senders =
             Self { name: list.name.clone(), addresses: HashSet::new(), domains: HashSet::new() };
         for entry in &list.entries {
-            entry.hash(print);
+            add(print, entry);
             senders.add(entry).map_err(|why| GateError::Entry { list: list.name.clone(), why })?;
         }
         if let Some(file) = &list.file {
             each_line(file, |text| {
-                text.hash(print);
+                add(print, text);
                 senders.add(text)
             })?;
         }
@@ -124,6 +124,11 @@ fn each_line(file: &Path, mut take: impl FnMut(&str) -> Result<(), String>) -> R
         }
     }
     Ok(())
+}
+
+fn add(print: &mut DefaultHasher, entry: &str) {
+    print.write(entry.as_bytes());
+    print.write_u8(b'\n');
 }
 
 /// What was read, in 16 characters: the same lists give the same text.
