@@ -1,6 +1,7 @@
 //! Does the DNS say of this server and its domains what it should?
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::sync::Arc;
 
 use postern_dns::{Answer, Dns, Forward, MailHosts};
 use postern_types::Domain;
@@ -37,32 +38,34 @@ fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// The host name's addresses, and the way back from each.
+/// The host name's addresses, and the way back from them and from this machine's own.
 pub(crate) async fn host(dns: &Dns, hostname: &Domain, own: &[IpAddr]) -> Vec<Finding> {
-    let about = format!("address of {hostname}");
-    let addresses = match dns.addresses(hostname).await {
-        Answer::Found { value, .. } => value,
-        Answer::NotFound(_) => {
-            return vec![
-                Finding::problem(about, "the DNS has none")
-                    .so("Publish an A record, and AAAA where there is IPv6."),
-            ];
-        }
-        Answer::Unknown(why) => return vec![Finding::unknown(about, why.to_string())],
-    };
-    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    let elsewhere = !own.is_empty() && !own.iter().any(|ip| addresses.contains(ip));
-    let mut findings = vec![if elsewhere {
-        let own: Vec<String> = own.iter().map(ToString::to_string).collect();
-        Finding::warning(about, format!("{}, but this machine is {}", shown.join(", "), own.join(", ")))
-            .so("Right behind a firewall that passes mail on; otherwise correct the A and AAAA records.")
-    } else {
-        Finding::ok(about, shown.join(", "))
-    }];
-    for ip in addresses.iter().take(MOST_ADDRESSES) {
-        findings.push(reverse(dns, hostname, *ip).await);
+    let answer = dns.addresses(hostname).await;
+    let mut addresses = own.to_vec();
+    if let Answer::Found { value, .. } = &answer {
+        addresses.extend(value.iter().filter(|ip| !own.contains(ip)));
+    }
+    let mut findings = vec![forward(hostname, own, answer)];
+    for ip in addresses.into_iter().take(MOST_ADDRESSES) {
+        findings.push(reverse(dns, hostname, ip).await);
     }
     findings
+}
+
+fn forward(hostname: &Domain, own: &[IpAddr], answer: Answer<Arc<[IpAddr]>>) -> Finding {
+    let about = format!("address of {hostname}");
+    let list =
+        |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match answer {
+        Answer::Found { value, .. } if !own.is_empty() && !own.iter().any(|ip| value.contains(ip)) => {
+            Finding::warning(about, format!("{}, but this machine is {}", list(&value), list(own)))
+                .so("Right behind a firewall that passes mail on; otherwise correct the A and AAAA records.")
+        }
+        Answer::Found { value, .. } => Finding::ok(about, list(&value)),
+        Answer::NotFound(_) => Finding::problem(about, "the DNS has none")
+            .so("Publish an A record, and AAAA where there is IPv6."),
+        Answer::Unknown(why) => Finding::unknown(about, why.to_string()),
+    }
 }
 
 async fn reverse(dns: &Dns, hostname: &Domain, ip: IpAddr) -> Finding {

@@ -1,6 +1,7 @@
 //! SIGHUP: what can change while the server runs is read again. What cannot be read keeps its old
 //! state, and the log says so.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use postern_config::Config;
@@ -11,8 +12,8 @@ use super::server::Shared;
 use crate::compose;
 use crate::rows::rows;
 
-/// Sections that hold from the next start only.
-const AT_START: [&str; 8] = ["server", "listen", "smtp", "limits", "trust", "proxy", "dns", "pop3"];
+/// What holds at once: these settings, and those of these sections. All others hold from the next start.
+const AT_ONCE: [&str; 4] = ["gate", "keep", "signin.never_ban", "smtp.hops"];
 
 /// Reads certificates, lists, and the settings of the gate.
 pub(crate) async fn reload(shared: &Shared) {
@@ -20,9 +21,10 @@ pub(crate) async fn reload(shared: &Shared) {
     let before = shared.config.load_full();
     match Config::load(before.file(), rows()) {
         Ok(config) => {
-            for section in changed(&before, &config) {
-                tracing::warn!(section, "settings have changed that hold from the next start only");
+            for key in waiting(&before, &config) {
+                tracing::warn!(key, "this setting has changed and holds from the next start on");
             }
+            tracing::info!(config = config.hash(), "configuration reloaded");
             shared.guard.set_exempt(config.signin.never_ban.iter().copied().collect());
             shared.policy.store(Arc::new(compose::policy::settings(&config)));
             shared.config.store(Arc::new(config));
@@ -57,15 +59,14 @@ fn certificates(shared: &Shared) {
     });
 }
 
-/// The sections of [`AT_START`] in which a value is another.
-fn changed(before: &Config, after: &Config) -> Vec<&'static str> {
-    let (before, after) = (before.effective(), after.effective());
-    let differs = |section: &&&'static str| {
-        let of = |config: &[postern_config::Effective]| -> Vec<(String, String)> {
-            let own = config.iter().filter(|setting| setting.key.split('.').next() == Some(**section));
-            own.map(|setting| (setting.key.clone(), setting.value.clone())).collect()
-        };
-        of(&before) != of(&after)
-    };
-    AT_START.iter().filter(differs).copied().collect()
+/// The settings that are others than before and do not hold at once.
+fn waiting(before: &Config, after: &Config) -> Vec<String> {
+    let before: BTreeMap<String, String> =
+        before.effective().into_iter().map(|setting| (setting.key, setting.value)).collect();
+    let changed = after.effective().into_iter().filter(|setting| {
+        let section = setting.key.split('.').next().unwrap_or_default();
+        let at_once = AT_ONCE.contains(&section) || AT_ONCE.contains(&setting.key.as_str());
+        !at_once && before.get(&setting.key) != Some(&setting.value)
+    });
+    changed.map(|setting| setting.key).collect()
 }

@@ -173,10 +173,12 @@ fn a_reload_brings_new_lists_into_use() {
     let smtp = server.address("smtp");
     server.logs("started");
     assert!(greeting(smtp).starts_with("220 "));
-    house.edit(|source| format!("{source}\n[gate]\nblock = [\"127.0.0.1\"]\n"));
+    house.edit(|source| format!("{source}\n[gate]\nblock = [\"127.0.0.1\"]\n[smtp]\nrecipients = 200\n"));
     server.signal(Signal::SIGHUP);
     server.logs("certificate reloaded");
-    // The lists come after the certificate: the greeting changes when they are in use.
+    server.logs("this setting has changed and holds from the next start on key=smtp.recipients");
+    server.logs("configuration reloaded");
+    // The lists come last: the greeting changes when they are in use.
     let changed = (0..600).any(|_| {
         std::thread::sleep(Duration::from_millis(50));
         greeting(smtp).starts_with("554 5.7.1")

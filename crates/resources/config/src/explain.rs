@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::config::{Config, SECTIONS};
+use crate::effective::Effective;
 use crate::mistake::did_you_mean;
 use crate::read::join;
 use crate::schema::{Need, Section, Setting, Shape, Table};
@@ -23,8 +24,8 @@ pub struct Explained {
     pub required: bool,
     /// Smallest and largest value in TOML.
     pub bounds: Option<(String, String)>,
-    /// Each place where it has a value: key, value, line.
-    pub values: Vec<(String, String, Option<usize>)>,
+    /// Where it has a value: once for a setting, for each section of a kind that may stand several times.
+    pub values: Vec<Effective>,
     /// The settings of a section.
     pub settings: Vec<String>,
 }
@@ -97,7 +98,7 @@ fn explain_setting(full: &str, setting: &Setting, config: Option<&Config>) -> Ex
         default: setting.default(),
         required: setting.need == Need::Required,
         bounds: setting.bounds.map(|(min, max)| (min.into(), max.into())),
-        values: values.map(|value| (value.key, value.value, value.line)).collect(),
+        values: values.collect(),
         ..Explained::bare(full.into(), &setting.about)
     }
 }
@@ -151,7 +152,7 @@ impl std::fmt::Display for Explained {
             None if self.kind.is_some() => writeln!(lines, "Default: not set")?,
             None => {}
         }
-        for (key, value, line) in &self.values {
+        for Effective { key, value, line, .. } in &self.values {
             let value = if value.is_empty() { "not set" } else { value };
             let place = line.map_or_else(|| " (default)".into(), |line| format!(" (line {line})"));
             writeln!(lines, "Now:     {key} = {value}{place}")?;
