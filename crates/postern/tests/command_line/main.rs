@@ -6,6 +6,7 @@ mod house;
 mod look;
 mod manage;
 mod mistakes;
+mod names;
 mod server;
 mod units;
 
