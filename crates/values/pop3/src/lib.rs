@@ -7,6 +7,8 @@
 //! [`Session`] takes the client's bytes and says by [`Event`]s what its driver must do:
 //! check a password, read a message, delete messages. Everything else it answers itself.
 
+mod authorization;
+mod capabilities;
 mod command;
 #[cfg(test)]
 mod conversations;
@@ -15,6 +17,7 @@ mod event;
 mod maildrop;
 mod output;
 mod plain;
+mod sending;
 mod session;
 mod settings;
 mod stuffing;

@@ -1,18 +1,15 @@
-//! The session: states, signing in, and the way from one event to the next (RFC 1939 §3–6).
+//! The session: its states, and the way from one event to the next (RFC 1939 §3–6).
 
 use std::fmt;
 use std::sync::Arc;
 
-use postern_types::Secret;
-
+use crate::Denial;
 use crate::command::{Command, Syntax};
-use crate::event::{Credentials, Ending, Event, Extent, Mechanism};
-use crate::maildrop::Maildrop;
+use crate::event::{Ending, Event, Extent};
 use crate::output::Output;
-use crate::settings::{Channel, Cleartext, Expire, Settings};
-use crate::stuffing::{Stuffer, Wanted};
+use crate::settings::{Channel, Settings};
+use crate::stuffing::Stuffer;
 use crate::transaction::{Listing, Transaction};
-use crate::{Denial, plain};
 
 /// The driver writes before the output grows much beyond this.
 const FLUSH_AT: usize = 16 * 1024;
@@ -25,18 +22,18 @@ const RESPONSE_LINE: usize = 4096;
 /// event that asks for an answer it gives the answer before it calls `next` again; until
 /// then `next` returns [`Event::NeedInput`] without looking at the input.
 pub struct Session {
-    settings: Arc<Settings>,
-    channel: Channel,
-    state: State,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) channel: Channel,
+    pub(crate) state: State,
     pub(crate) input: Vec<u8>,
-    output: Output,
+    pub(crate) output: Output,
     /// The rest of a line that is too long is being passed over.
-    overlong: bool,
+    pub(crate) overlong: bool,
     errors: u32,
-    failed_logins: u32,
+    pub(crate) failed_logins: u32,
 }
 
-enum State {
+pub(crate) enum State {
     /// Before the login; the name if `USER` gave it.
     Authorization { user: Option<String> },
     /// `AUTH PLAIN` waits for its response.
@@ -187,8 +184,13 @@ impl Session {
         None
     }
 
+    /// The state, to be replaced by the next at once.
+    pub(crate) fn take_state(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Closed(Ending::Server))
+    }
+
     /// A command that was wrong: counted, and too many end the session.
-    fn wrong(&mut self, why: &str) -> Option<Event> {
+    pub(crate) fn wrong(&mut self, why: &str) -> Option<Event> {
         self.errors += 1;
         if self.errors >= self.settings.limits.errors {
             self.output.err("too many wrong commands");
@@ -197,217 +199,6 @@ impl Session {
             self.output.err(why);
         }
         None
-    }
-
-    // ---- AUTHORIZATION (RFC 1939 §4)
-
-    fn authorization(&mut self, command: Command<'_>) -> Option<Event> {
-        match command {
-            Command::Quit => {
-                self.output.ok("bye");
-                self.state = State::Closed(Ending::Quit);
-                None
-            }
-            Command::Stls => self.stls(),
-            // Messages go out as they are stored, so there is nothing to switch.
-            Command::Utf8 => {
-                self.output.ok("UTF-8 it is");
-                None
-            }
-            Command::User(_) | Command::Pass(_) | Command::Auth(_) if !self.takes_passwords() => {
-                self.state = State::Authorization { user: None };
-                self.wrong("no passwords without TLS: say STLS first")
-            }
-            Command::User(name) => {
-                // Whether the name exists is said only together with the password.
-                self.output.ok("and the password?");
-                self.state = State::Authorization { user: Some(name.to_owned()) };
-                None
-            }
-            Command::Pass(password) => self.pass(password),
-            Command::Auth(None) => {
-                // Old clients ask in this way what there is (RFC 1734 had no CAPA).
-                self.output.ok("mechanisms follow");
-                self.output.line("PLAIN\r\n.");
-                None
-            }
-            Command::Auth(Some((mechanism, initial))) => self.auth(mechanism, initial),
-            _ => self.wrong("sign in first"),
-        }
-    }
-
-    fn stls(&mut self) -> Option<Event> {
-        match self.channel {
-            Channel::Upgradable => {
-                self.output.ok("begin TLS");
-                self.state = State::StartingTls;
-                Some(Event::StartTls)
-            }
-            Channel::Encrypted => self.wrong("TLS is on"),
-            Channel::Plain => self.wrong("there is no TLS here"),
-        }
-    }
-
-    fn pass(&mut self, password: &str) -> Option<Event> {
-        match self.take_state() {
-            State::Authorization { user: Some(user) } => {
-                self.state = State::SigningIn;
-                let password = Secret::new(password.to_owned());
-                Some(Event::Login(Credentials { user, password, mechanism: Mechanism::UserPass }))
-            }
-            _ => {
-                self.state = State::Authorization { user: None };
-                self.wrong("USER comes first")
-            }
-        }
-    }
-
-    fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Option<Event> {
-        if !mechanism.eq_ignore_ascii_case("PLAIN") {
-            return self.wrong("only PLAIN is known");
-        }
-        match initial {
-            Some(initial) => self.sasl_response(initial.as_bytes()),
-            None => {
-                self.output.line("+ ");
-                self.state = State::Response;
-                None
-            }
-        }
-    }
-
-    fn sasl_response(&mut self, response: &[u8]) -> Option<Event> {
-        // rfc5034 §4: a single "*" cancels.
-        if response == b"*" {
-            return self.wrong("cancelled");
-        }
-        match plain::parse(response) {
-            Some(credentials) => {
-                self.state = State::SigningIn;
-                Some(Event::Login(credentials))
-            }
-            None => self.wrong("[AUTH] not a PLAIN response"),
-        }
-    }
-
-    /// The state, to be replaced by the next at once.
-    fn take_state(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Closed(Ending::Server))
-    }
-
-    fn takes_passwords(&self) -> bool {
-        self.channel == Channel::Encrypted || self.settings.cleartext == Cleartext::Allow
-    }
-
-    /// The answer to [`Event::Login`]: the client is in, and this is its mail.
-    pub fn opened(&mut self, maildrop: Maildrop) {
-        if let State::SigningIn = self.state {
-            let (count, octets) = maildrop.stat();
-            self.output.ok(format_args!("{count} messages ({octets} octets)"));
-            self.state = State::Transaction(Transaction::new(maildrop));
-        }
-    }
-
-    /// The answer to [`Event::Login`]: no.
-    pub fn login_denied(&mut self, denial: &Denial) {
-        if let State::SigningIn = self.state {
-            self.output.err(denial);
-            self.failed_logins += 1;
-            self.state = if self.failed_logins >= self.settings.limits.logins {
-                State::Closed(Ending::Logins)
-            } else {
-                State::Authorization { user: None }
-            };
-        }
-    }
-
-    /// The answer to [`Event::StartTls`]: the connection is encrypted now.
-    pub fn tls_started(&mut self) {
-        if let State::StartingTls = self.state {
-            // rfc2595 §4: what came in the clear is forgotten, also what came too early.
-            self.input.clear();
-            self.overlong = false;
-            self.channel = Channel::Encrypted;
-            self.state = State::Authorization { user: None };
-        }
-    }
-
-    // ---- TRANSACTION and UPDATE (RFC 1939 §5, §6)
-
-    fn retrieve(&mut self, message: usize, size: u64, extent: Extent) -> Event {
-        self.state = match self.take_state() {
-            State::Transaction(transaction) => State::Retrieving { transaction, size, extent },
-            other => other,
-        };
-        Event::Retrieve { message, extent }
-    }
-
-    /// The answer to [`Event::Retrieve`]: the message is there, its content follows.
-    pub fn content_begins(&mut self) {
-        self.state = match self.take_state() {
-            State::Retrieving { transaction, size, extent } => {
-                let stuffer = match extent {
-                    Extent::Whole => {
-                        self.output.ok(format_args!("{size} octets"));
-                        Stuffer::whole()
-                    }
-                    Extent::Top(lines) => {
-                        self.output.ok("the top follows");
-                        Stuffer::top(lines)
-                    }
-                };
-                State::Sending { transaction, stuffer }
-            }
-            other => other,
-        };
-    }
-
-    /// A piece of the content goes to the output, which the driver writes when it is large.
-    pub fn content(&mut self, chunk: &[u8]) -> Wanted {
-        match &mut self.state {
-            State::Sending { stuffer, .. } => stuffer.encode(chunk, &mut self.output.0),
-            _ => Wanted::Enough,
-        }
-    }
-
-    /// The content is complete. (Where it cannot be completed, the driver hangs up: the
-    /// client sees no terminator and knows.)
-    pub fn content_ends(&mut self) {
-        self.state = match self.take_state() {
-            State::Sending { transaction, stuffer } => {
-                stuffer.finish(&mut self.output.0);
-                State::Transaction(transaction)
-            }
-            other => other,
-        };
-    }
-
-    /// The answer to [`Event::Retrieve`]: it cannot be read.
-    pub fn content_denied(&mut self, denial: &Denial) {
-        self.state = match self.take_state() {
-            State::Retrieving { transaction, .. } => {
-                self.output.err(denial);
-                State::Transaction(transaction)
-            }
-            other => other,
-        };
-    }
-
-    /// The answer to [`Event::Update`]: the messages are deleted.
-    pub fn updated(&mut self) {
-        if let State::Updating { count } = self.state {
-            self.output.ok(format_args!("bye, {count} messages deleted"));
-            self.state = State::Closed(Ending::Quit);
-        }
-    }
-
-    /// The answer to [`Event::Update`]: none was deleted.
-    pub fn update_denied(&mut self, denial: &Denial) {
-        if let State::Updating { .. } = self.state {
-            // rfc1939 §6: -ERR if some deleted messages were not removed.
-            self.output.err(denial);
-            self.state = State::Closed(Ending::Quit);
-        }
     }
 
     /// Ends the session from the server's side, with a last word.
@@ -419,38 +210,6 @@ impl Session {
             _ => self.output.err(denial),
         }
         self.state = State::Closed(Ending::Server);
-    }
-
-    // ---- CAPA (RFC 2449)
-
-    fn capabilities(&mut self) {
-        let signed_in = matches!(self.state, State::Transaction(_));
-        let passwords = self.takes_passwords();
-        let upgradable = self.channel == Channel::Upgradable && !signed_in;
-        let Self { output, settings, .. } = self;
-        output.ok("capabilities follow");
-        output.line("TOP");
-        output.line("UIDL");
-        output.line("RESP-CODES");
-        output.line("AUTH-RESP-CODE");
-        output.line("PIPELINING");
-        output.line("UTF8 USER");
-        match settings.expire {
-            Expire::Never => output.line("EXPIRE NEVER"),
-            Expire::Days(days) => output.line(format_args!("EXPIRE {days}")),
-        }
-        if !settings.login_delay.is_zero() {
-            output.line(format_args!("LOGIN-DELAY {}", settings.login_delay.as_secs()));
-        }
-        if passwords {
-            output.line("USER");
-            output.line("SASL PLAIN");
-        }
-        if upgradable {
-            output.line("STLS");
-        }
-        output.line(format_args!("IMPLEMENTATION {}", settings.implementation));
-        output.line(".");
     }
 }
 
