@@ -17,7 +17,7 @@ fn units() -> Vec<std::path::PathBuf> {
 fn has(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     if !there {
-        eprintln!("skipped: {program} is not installed");
+        postern_testnet::skip(&format!("{program} is not installed"));
     }
     there
 }
