@@ -24,7 +24,6 @@ pub(crate) async fn reload(shared: &Shared) {
             for key in waiting(&before, &config) {
                 tracing::warn!(key, "this setting has changed and holds from the next start on");
             }
-            tracing::info!(config = config.hash(), "configuration reloaded");
             shared.guard.set_exempt(config.signin.never_ban.iter().copied().collect());
             shared.policy.store(Arc::new(compose::policy::settings(&config)));
             shared.config.store(Arc::new(config));
@@ -34,6 +33,7 @@ pub(crate) async fn reload(shared: &Shared) {
         }
     }
     lists(shared).await;
+    tracing::info!(config = shared.config.load().hash(), "reloaded");
 }
 
 /// Reads the lists of the store and of files again.

@@ -81,6 +81,9 @@ async fn follow_lists(shared: Shared) {
         if changed || read.elapsed() > ENTRIES_END {
             reload::lists(&shared).await;
             read = Instant::now();
+            if changed {
+                tracing::info!("the lists have changed");
+            }
         }
         known = Some(version);
     }

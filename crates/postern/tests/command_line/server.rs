@@ -177,13 +177,8 @@ fn a_reload_brings_new_lists_into_use() {
     server.signal(Signal::SIGHUP);
     server.logs("certificate reloaded");
     server.logs("this setting has changed and holds from the next start on key=smtp.recipients");
-    server.logs("configuration reloaded");
-    // The lists come last: the greeting changes when they are in use.
-    let changed = (0..600).any(|_| {
-        std::thread::sleep(Duration::from_millis(50));
-        greeting(smtp).starts_with("554 5.7.1")
-    });
-    assert!(changed, "{}", greeting(smtp));
+    server.logs(" reloaded config=");
+    assert!(greeting(smtp).starts_with("554 5.7.1"));
     house.edit(|source| format!("{source}\nnonsense = 1\n"));
     server.signal(Signal::SIGHUP);
     server.logs("the configuration has mistakes: the old one stays in use");
@@ -198,11 +193,8 @@ fn a_list_entry_of_another_process_is_in_use_soon() {
     let smtp = server.address("smtp");
     server.logs("started");
     house.run(&["list", "add", "block", "127.0.0.0/8", "--reason", "ourselves"]).fine();
-    let refused = (0..600).any(|_| {
-        std::thread::sleep(Duration::from_millis(50));
-        greeting(smtp).starts_with("554 5.7.1")
-    });
-    assert!(refused, "{}", greeting(smtp));
+    server.logs("the lists have changed");
+    assert!(greeting(smtp).starts_with("554 5.7.1"));
     assert!(server.stop().success());
 }
 

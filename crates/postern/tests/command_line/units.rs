@@ -1,9 +1,9 @@
 //! The systemd units in `packaging/`: systemd finds them right, and the sockets that it hands over are used.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use crate::{House, folder};
@@ -55,6 +55,24 @@ fn every_socket_has_a_name_that_the_server_knows() {
     }
 }
 
+/// `postern serve`, started by systemd's own program at the first connection to one of these addresses.
+fn activated(house: &House, addresses: &[SocketAddr], names: &str) -> (Child, BufReader<ChildStderr>) {
+    let mut command = Command::new("systemd-socket-activate");
+    for address in addresses {
+        command.args(["-l", &address.to_string()]);
+    }
+    command.arg(format!("--fdname={names}"));
+    command.args([env!("CARGO_BIN_EXE_postern"), "-c", "postern.toml", "serve"]);
+    let mut child = command.current_dir(house.folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    for _ in addresses {
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        assert!(line.starts_with("Listening on "), "{line}");
+    }
+    (child, log)
+}
+
 #[test]
 fn sockets_that_systemd_hands_over_take_the_place_of_the_list() {
     if !has("systemd-socket-activate") {
@@ -62,13 +80,7 @@ fn sockets_that_systemd_hands_over_take_the_place_of_the_list() {
     }
     let house = House::new();
     let (smtp, pop3) = (free(), free());
-    let mut child = Command::new("systemd-socket-activate")
-        .args(["-l", &smtp.to_string(), "-l", &pop3.to_string(), "--fdname=smtp:pop3"])
-        .args([env!("CARGO_BIN_EXE_postern"), "-c", "postern.toml", "serve"])
-        .current_dir(house.folder.path())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let (mut child, _log) = activated(&house, &[smtp, pop3], "smtp:pop3");
     let greetings = [greeting(smtp), greeting(pop3)];
     // It has become the server by then.
     let _ = child.kill();
@@ -84,17 +96,11 @@ fn a_socket_without_a_known_name_is_refused() {
     }
     let house = House::new();
     let address = free();
-    let child = Command::new("systemd-socket-activate")
-        .args(["-l", &address.to_string(), "--fdname=smpt"])
-        .args([env!("CARGO_BIN_EXE_postern"), "-c", "postern.toml", "serve"])
-        .current_dir(house.folder.path())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(connect(address));
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let (mut child, mut log) = activated(&house, &[address], "smpt");
+    drop(TcpStream::connect(address).unwrap());
+    let mut said = String::new();
+    log.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
     assert!(said.contains("a socket named `smpt`: FileDescriptorName= must be"), "{said}");
 }
 
@@ -104,19 +110,8 @@ fn free() -> SocketAddr {
     TcpListener::bind((std::net::Ipv4Addr::new(127, 78, c, d.max(1)), 0)).unwrap().local_addr().unwrap()
 }
 
-/// Connects as soon as somebody listens.
-fn connect(address: SocketAddr) -> TcpStream {
-    for _ in 0..400 {
-        if let Ok(stream) = TcpStream::connect(address) {
-            return stream;
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    panic!("nobody listens on {address}");
-}
-
 fn greeting(address: SocketAddr) -> String {
-    let stream = connect(address);
+    let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
