@@ -23,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use postern_events::Event;
 use postern_events::log::{self, Level};
 use postern_net::{Signal, Signals};
 use postern_store::{Store, StoreError, TraceQuery};
@@ -115,6 +116,7 @@ impl Try {
             shown = self.visit(&visit, folder) => shown,
             () = asked_to_stop(&mut signals) => Ok(Status::Fine),
         };
+        server.events().emit(&Event::Stopping { why: "the trial is over" });
         server.shutdown().begin(GRACE);
         server.finish().await?;
         shown

@@ -142,12 +142,12 @@ impl Outcome {
 
 /// The row of something that a person sent.
 pub(crate) fn by_hand(trace: &TraceRecord) -> Row {
-    let sender = trace.sender.as_ref().map_or_else(String::new, |sender| format!("<{sender}>"));
     let to: Vec<&str> = trace.recipients.iter().map(|recipient| &*recipient.address).collect();
+    let name = trace.sender.as_ref().map_or_else(|| trace.helo.clone(), |sender| format!("<{sender}>"));
     Row {
         mark: Mark::Seen,
-        what: if to.is_empty() { sender } else { format!("{sender} to {}", to.join(", ")) },
-        from: host(&trace.helo, trace.client),
+        what: if to.is_empty() { "a connection".into() } else { format!("mail to {}", to.join(", ")) },
+        from: host(&name, trace.client),
         decided: trace.outcome.as_str().into(),
         why: trace.reply.clone(),
     }

@@ -80,7 +80,12 @@ pub(crate) fn line(row: &Row, looks: Looks) -> String {
         _ => BOLD,
     };
     let room = looks.width.map_or(usize::MAX, |width| width.saturating_sub(6 + WHAT + FROM + DECIDED + 3));
-    let shown = |text: &str, columns: usize| format!("{:columns$}", cut(&printable(text), columns));
+    let shown = |text: &str, columns: usize| {
+        let text = printable(text);
+        // A file or a pipe gets everything, even if a column goes out of line.
+        let text = if looks.width.is_some() { cut(&text, columns) } else { text.as_str().into() };
+        format!("{text:columns$}")
+    };
     format!(
         "{} {} {} {} {}",
         looks.paint(&format!("{mark:5}"), mark_colour),
@@ -143,6 +148,12 @@ mod tests {
         let text = line(&row(), looks);
         assert_eq!(text.chars().count(), 110);
         assert!(text.ends_with("refused      550 5.7.1 <victim@else…"), "{text}");
+    }
+
+    #[test]
+    fn a_file_gets_everything() {
+        let long = Row { what: "mail to somebody-with-a-long-name@example.test".into(), ..row() };
+        assert!(line(&long, PLAIN).contains("long-name@example.test mail.stranger.test"));
     }
 
     #[test]
