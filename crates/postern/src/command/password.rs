@@ -73,17 +73,18 @@ fn typed() -> Result<Secret<String>, Failure> {
 
 fn ask(question: &str) -> Result<Secret<String>, Failure> {
     let failed = || Failure::io("cannot read the password from the terminal");
-    let mut err = std::io::stderr().lock();
-    write!(err, "{question}").and_then(|()| err.flush()).map_err(failed())?;
     let stdin = std::io::stdin();
     let before = tcgetattr(stdin.as_fd()).map_err(std::io::Error::from).map_err(failed())?;
     let mut silent = before.clone();
     silent.local_flags.remove(LocalFlags::ECHO);
     tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &silent).map_err(std::io::Error::from).map_err(failed())?;
+    // Only now: what is typed before the terminal is silent would be shown, and then thrown away.
+    let mut err = std::io::stderr().lock();
+    let asked = write!(err, "{question}").and_then(|()| err.flush());
     let mut line = String::new();
     let read = stdin.lock().take(LONGEST as u64 + 2).read_line(&mut line);
     tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &before).map_err(std::io::Error::from).map_err(failed())?;
-    writeln!(err).map_err(failed())?;
+    asked.and_then(|()| writeln!(err)).map_err(failed())?;
     read.map_err(failed())?;
     Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }

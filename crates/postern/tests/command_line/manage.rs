@@ -1,5 +1,11 @@
 //! Domains, accounts, aliases, lists, backups.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::Command;
+
+use nix::pty::openpty;
+
 use crate::House;
 
 #[test]
@@ -30,6 +36,44 @@ fn passwords_are_wanted() {
     let long = house.run_with(&["account", "add", "bob@example.org"], &endless).fails(1);
     assert!(long.contains("1 to 1024 bytes"), "{long}");
     assert_eq!(house.run(&["account", "list", "--json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_password_is_typed_twice_and_not_shown() {
+    let house = House::new();
+    let type_in = |first: &str, second: &str| {
+        let terminal = openpty(None, None).unwrap();
+        let slave = || File::from(terminal.slave.try_clone().unwrap());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_postern"))
+            .args(["-c", "postern.toml", "account", "add", "bob@example.org"])
+            .current_dir(house.folder.path())
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(slave())
+            .spawn()
+            .unwrap();
+        drop(terminal.slave);
+        let mut master = File::from(terminal.master);
+        let mut shown = String::new();
+        let mut expect = |words: &str, master: &mut File| {
+            while !shown.contains(words) {
+                let mut bytes = [0; 256];
+                let read = master.read(&mut bytes).unwrap();
+                shown.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            shown.clone()
+        };
+        expect("New password: ", &mut master);
+        master.write_all(format!("{first}\n").as_bytes()).unwrap();
+        expect("Once more: ", &mut master);
+        master.write_all(format!("{second}\n").as_bytes()).unwrap();
+        let shown = expect("\r\n", &mut master);
+        assert!(!shown.contains(first), "{shown}");
+        child.wait().unwrap().code()
+    };
+    assert_eq!(type_in("sesame", "cesame"), Some(2));
+    assert_eq!(type_in("sesame", "sesame"), Some(0));
+    assert_eq!(house.run(&["account", "list", "--json"]).json().as_array().unwrap().len(), 2);
 }
 
 #[test]
