@@ -300,3 +300,56 @@ impl Value for Threshold {
         self.0.map_or_else(|| "\"never\"".into(), |points| points.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::read::parse;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            bytes in 0..u64::MAX / 2,
+            millis in 0..u64::from(u32::MAX) * 1000,
+            count in any::<u32>(),
+            percent in 0..=100_u8,
+            hundredths in -POINTS_MAX..=POINTS_MAX,
+        ) {
+            prop_assert_eq!(parse(&Size(bytes).write()), Some(Size(bytes)));
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(parse(&duration.write()), Some(duration));
+            let rate = Rate { count, per: Duration::from_millis(millis + 1) };
+            prop_assert_eq!(parse(&rate.write()), Some(rate));
+            prop_assert_eq!(parse(&Percent(percent).write()), Some(Percent(percent)));
+            prop_assert_eq!(parse(&Points(hundredths).write()), Some(Points(hundredths)));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,20}") {
+            let value = crate::value::quoted(&text);
+            let _ = (parse::<Size>(&value), parse::<Duration>(&value), parse::<Rate>(&value));
+            let _ = (parse::<Percent>(&value), parse::<Points>(&text), parse::<Threshold>(&text));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for text in [
+            "99999999999999999999 B",
+            "18446744073709551615 KB",
+            "1.2.3 MB",
+            "1. MB",
+            ".5 MB",
+            "0.3 B",
+            "MB",
+            "",
+        ] {
+            assert_eq!(parse::<Size>(&crate::value::quoted(text)), None, "{text}");
+        }
+        for text in ["1e3", "inf", "nan", "0x10", "1000.01", "-1000.01", "0.123"] {
+            assert_eq!(parse::<Points>(text), None, "{text}");
+        }
+    }
+}

@@ -295,3 +295,17 @@ fn a_file_must_be_there_and_of_sensible_size() {
     std::fs::write(&binary, [0xff, 0xfe]).unwrap();
     assert!(Config::load(&binary, ROWS).unwrap_err().to_string().contains("UTF-8"));
 }
+
+proptest::proptest! {
+    /// Whatever stands in the file: an answer, and every mistake within the file.
+    #[test]
+    fn any_file_is_read_or_refused(source in "(\\[|\\]|=|\"|\\.|\n|#|\\{|\\}|,|smtp|gate|tests|rdns|hops|5| |ä|\t|\r|\\\\|hostname|server){0,60}") {
+        let lines = source.lines().count() + 1;
+        if let Err(mistakes) = Config::parse(Path::new("p"), &source, ROWS) {
+            for mistake in &mistakes.all {
+                proptest::prop_assert!(mistake.line >= 1 && mistake.line <= lines, "{mistake}");
+            }
+            proptest::prop_assert!(!mistakes.all.is_empty());
+        }
+    }
+}
