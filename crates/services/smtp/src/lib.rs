@@ -7,6 +7,7 @@
 
 mod announce;
 mod connection;
+mod door_trace;
 mod envelope;
 mod finish;
 mod intake;

@@ -15,11 +15,12 @@ use postern_net::{
     Admission, Admitted, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector, TlsInfo,
     measure,
 };
-use postern_policy::{Policy, Profile, Stage, judge};
+use postern_policy::{Policy, Profile, Stage, Verdict, judge};
 use postern_smtp::{Extensions, Flavour, server};
 use postern_store::{Store, StoreError};
 use postern_types::{Refusal, Timestamp, TraceId, TraceIds};
 
+use crate::door_trace::{self, Sample};
 use crate::offer::{self, Offers};
 use crate::refusal;
 use crate::session::{Client, Places, Session};
@@ -100,6 +101,7 @@ pub struct Service {
     disk: Arc<measure::FreeDisk>,
     pub(crate) shutdown: Shutdown,
     pub(crate) ids: Arc<TraceIds>,
+    sample: Sample,
 }
 
 impl Service {
@@ -138,6 +140,7 @@ impl Service {
             disk,
             shutdown,
             ids,
+            sample: Sample::default(),
         })
     }
 
@@ -263,22 +266,34 @@ impl Service {
         }
     }
 
+    /// The refusal for an address that a list blocks, at the door: recorded, if there are not too many.
     fn turned_away_by_list(&self, ip: IpAddr) -> Option<(RefusedWhy, Refusal)> {
-        match self.gate.fast(ip) {
-            Fast::Allowed { .. } | Fast::Unlisted => None,
-            Fast::Blocked { .. } | Fast::Feedback => self.blocked(ip, self.ids.next(Timestamp::now())),
+        if matches!(self.gate.fast(ip), Fast::Allowed { .. } | Fast::Unlisted) {
+            return None;
         }
+        let now = Timestamp::now();
+        let trace = self.ids.next(now);
+        let (why, refusal, verdict) = self.judge_door(ip, trace)?;
+        if self.sample.takes(now) {
+            self.store.record(door_trace::record(trace, ip, &refusal, self.gate.door(ip), verdict));
+        }
+        Some((why, refusal))
     }
 
     /// The refusal for an address that a list blocks, where the policy refuses for that.
     pub(crate) fn blocked(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal)> {
+        self.judge_door(ip, trace).map(|(why, refusal, _)| (why, refusal))
+    }
+
+    fn judge_door(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal, Verdict)> {
         let why = match self.gate.fast(ip) {
             Fast::Allowed { .. } | Fast::Unlisted => return None,
             Fast::Blocked { .. } => RefusedWhy::BlockList,
             Fast::Feedback => RefusedWhy::Feedback,
         };
         let verdict = judge(&self.gate.door(ip), &self.policy.load(), &Profile::default(), Stage::Connect);
-        Some((why, verdict.refusal(trace)?))
+        let refusal = verdict.refusal(trace)?;
+        Some((why, refusal, verdict))
     }
 
     /// Whether an address is on the operator's allow list.

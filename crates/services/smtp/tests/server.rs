@@ -185,9 +185,12 @@ async fn the_tls_door_speaks_tls_from_the_first_byte() {
 async fn a_blocked_address_hears_554_and_no_more() {
     let house = House::build(|plan| plan.gate.block = vec![networks("operator", &["127.66.0.0/16"])]).await;
     let mut c = Client::connect_from(Ipv4Addr::new(127, 66, 1, 2), house.smtp).await.unwrap();
-    c.expect("554 5.7.1 Your address is blocked here (*)").await;
+    let reply = c.expect("554 5.7.1 Your address is blocked here (*)").await.to_string();
     c.expect_closed().await;
     house.client().await;
+    let traces = house.traces(1).await;
+    assert!(reply.contains(&traces[0].id.to_string()), "the id in the reply finds the trace: {reply}");
+    assert!(traces[0].evidence.contains("operator"), "{}", traces[0].evidence);
 }
 
 #[tokio::test]
