@@ -74,7 +74,8 @@ impl Connection {
         // What came in clear and was not read stays in the kernel and belongs to the handshake;
         // what was read is in the protocol, which forgets it (rfc3207 §4.2).
         if let Some(stream) = self.stream.take() {
-            self.stream = Some(stream.into_tls(acceptor).await?);
+            // Boxed: an idle session should not carry room for a handshake.
+            self.stream = Some(Box::pin(stream.into_tls(acceptor)).await?);
         }
         Ok(())
     }

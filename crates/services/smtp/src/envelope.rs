@@ -156,12 +156,10 @@ impl Session {
     async fn admit(&mut self, rcpt: Rcpt) -> Result<Reply, Refusal> {
         let address = self.address_of(&rcpt.path)?;
         let trace = self.trace();
-        let resolution = self
-            .service
-            .store
-            .resolve(&rcpt.path)
-            .await
-            .map_err(|error| refusal::store_failed(&error, trace))?;
+        let resolution = self.service.store.resolve(&rcpt.path).await.map_err(|error| {
+            self.service.store_failed(trace, "resolve", &error);
+            refusal::store_failed(&error, trace)
+        })?;
         let (route, mailboxes) = match resolution {
             Resolution::NotOurs => return Err(refusal::relaying_denied(&address, trace)),
             Resolution::UnknownUser => return Err(refusal::unknown_user(&address, trace)),

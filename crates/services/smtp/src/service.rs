@@ -234,7 +234,8 @@ impl Service {
         }
         if door == Door::SmtpTls {
             let Some(acceptor) = &self.tls else { return };
-            stream = match stream.into_tls(acceptor).await {
+            // Boxed, as in `connection.rs`.
+            stream = match Box::pin(stream.into_tls(acceptor)).await {
                 Ok(stream) => stream,
                 Err(error) => {
                     let (service, client) = (door.service(), address.ip());

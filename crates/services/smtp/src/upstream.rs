@@ -145,7 +145,8 @@ impl Upstream {
         origin: Option<&Origin<'_>>,
     ) -> Result<Self, UpstreamError> {
         let limit = settings.connect_timeout;
-        let open = Self::open(route, settings, tls);
+        // Boxed: every session's future would carry room for the handshakes with the MTA, which few come to.
+        let open = Box::pin(Self::open(route, settings, tls));
         let mut upstream =
             tokio::time::timeout(limit, open).await.map_err(|_| UpstreamError::Timeout(limit))??;
         if let Some(origin) = origin {

@@ -190,7 +190,8 @@ async fn a_blocked_address_hears_554_and_no_more() {
     house.client().await;
     let traces = house.traces(1).await;
     assert!(reply.contains(&traces[0].id.to_string()), "the id in the reply finds the trace: {reply}");
-    assert!(traces[0].evidence.contains("operator"), "{}", traces[0].evidence);
+    let whole = house.store.trace(traces[0].id).await.unwrap();
+    assert!(whole.evidence.contains("operator"), "{}", whole.evidence);
 }
 
 #[tokio::test]
