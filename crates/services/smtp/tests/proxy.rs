@@ -1,5 +1,7 @@
 //! The service as a proxy in front of an MTA: what passes, what must not, and what happens when the MTA fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should stop")]
+
 mod house;
 
 use house::{House, MESSAGE, data, envelope};

@@ -1,5 +1,7 @@
 //! The service as a server: conversations, and what lies in the mailboxes and traces afterwards.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should stop")]
+
 mod house;
 
 use std::net::Ipv4Addr;
