@@ -4,7 +4,7 @@
 //! From those definitions (`settings/`) follow the typed [`Config`], the check that finds every
 //! mistake of a file in one run with its line and column ([`Mistakes`]), the text of
 //! `postern config explain` ([`explain`]), `config show` ([`Config::effective`]) and the
-//! reference page ([`reference`]). Unknown keys are mistakes.
+//! reference page ([`reference()`]). Unknown keys are mistakes.
 //!
 //! The tests of the gate are known to the judgement, which stands above this crate: it hands
 //! its table over as [`TestRow`]s.
