@@ -86,7 +86,7 @@ impl Flags {
 }
 
 /// How much of a body in a file is read at once.
-const READ_CHUNK: u64 = 64 * 1024;
+const READ_CHUNK: u64 = 128 * 1024;
 
 /// A stored message, read piece by piece: the prefix, then the body.
 ///

@@ -127,8 +127,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] when the copy or the account is gone.
     pub async fn release(&self, id: QuarantineId, to: ReleaseTo) -> Result<Release, StoreError> {
-        let now = Timestamp::now();
-        self.engine.write(0, move |c| quarantine::release(c, id, &to, now)).await
+        let (folder, now) = (self.engine.folder(), Timestamp::now());
+        self.engine.write(0, move |c| quarantine::release(c, &folder, id, &to, now)).await
     }
 
     /// Deletes a held copy for good.

@@ -37,6 +37,9 @@ pub struct Options {
     pub body_in_memory: usize,
     /// Bytes of all bodies in memory together; beyond it bodies go to files earlier.
     pub bodies_in_memory: usize,
+    /// Bytes of write-ahead log after which it is written back; at eight times as many, writing waits
+    /// for readers that keep it from that.
+    pub log_bytes: u64,
     /// Records of refusals that may wait for the next commit.
     pub waiting_traces: usize,
     /// How long they wait for one before it is made for them.
@@ -54,6 +57,7 @@ impl Default for Options {
             group_bytes: 4 << 20,
             body_in_memory: 256 << 10,
             bodies_in_memory: 24 << 20,
+            log_bytes: 16 << 20,
             waiting_traces: 4096,
             trace_delay: Duration::from_secs(1),
         }

@@ -131,7 +131,7 @@ impl Stored {
 
     /// Stores the lines before the body; their id, and the size of the whole copy.
     pub(super) fn prefix(self, connection: &Connection, prefix: &[u8]) -> Result<(i64, i64), StoreError> {
-        let id = bodies::insert_blob(connection, prefix)?;
+        let id = bodies::insert_prefix(connection, prefix)?;
         Ok((signed(self.size + prefix.len() as u64), id))
     }
 }

@@ -93,7 +93,7 @@ fn snapshot(source: &Connection, dest: &Path) -> Result<(), StoreError> {
 
 /// The files that rows name, with what they must be.
 fn files(database: &Connection) -> Result<Vec<(String, Sum)>, StoreError> {
-    let mut select = database.prepare("SELECT file, checksum, size FROM bodies WHERE file IS NOT NULL")?;
+    let mut select = database.prepare("SELECT file, checksum, size FROM parts WHERE file IS NOT NULL")?;
     let files = select.query_and_then([], |row| {
         Ok((row.get(0)?, Sum { checksum: row.get(1)?, size: unsigned(row, 2)? }))
     })?;
@@ -126,7 +126,7 @@ pub(crate) fn verify(backup: &Path) -> Result<BackupSummary, StoreError> {
     summary(&database, &manifest)
 }
 
-/// SQLite's own check, then ours: every copy has its parts, every body its checksum.
+/// SQLite's own check, then ours: every message has its parts, every part its checksum.
 fn check_database(database: &Connection) -> Result<(), StoreError> {
     let found: String = database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     if found != "ok" {
@@ -135,26 +135,21 @@ fn check_database(database: &Connection) -> Result<(), StoreError> {
     let lost: i64 = database.query_row(
         "SELECT count(*) FROM (SELECT body, prefix FROM messages UNION ALL
              SELECT body, prefix FROM quarantine UNION ALL SELECT body, prefix FROM queue) AS copies
-         WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE id = copies.body)
-            OR NOT EXISTS (SELECT 1 FROM blobs WHERE id = copies.prefix)",
+         WHERE NOT EXISTS (SELECT 1 FROM parts WHERE id = copies.body)
+            OR NOT EXISTS (SELECT 1 FROM parts WHERE id = copies.prefix)",
         [],
         |row| row.get(0),
     )?;
     if lost > 0 {
         return Err(StoreError::corrupt(format!("{lost} messages have lost their text")));
     }
-    let mut select = database.prepare(
-        "SELECT bodies.id, checksum, size, octets FROM bodies LEFT JOIN blobs ON blobs.id = blob
-         WHERE file IS NULL",
-    )?;
+    let mut select = database.prepare("SELECT id, checksum, size, octets FROM parts WHERE file IS NULL")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let (id, checksum, size): (i64, u32, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let octets: Option<Vec<u8>> = row.get(3)?;
-        let is_whole =
-            octets.is_some_and(|o| i64::try_from(o.len()) == Ok(size) && crc32fast::hash(&o) == checksum);
-        if !is_whole {
-            return Err(StoreError::corrupt(format!("body {id} has changed")));
+        let octets: Vec<u8> = row.get(3)?;
+        if i64::try_from(octets.len()) != Ok(size) || crc32fast::hash(&octets) != checksum {
+            return Err(StoreError::corrupt(format!("part {id} of a message has changed")));
         }
     }
     Ok(())

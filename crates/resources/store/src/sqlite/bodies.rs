@@ -11,68 +11,85 @@ use crate::files::BodyFolder;
 use crate::mailbox::Source;
 use crate::{Body, MessageReader, StoreError};
 
-/// A row of `bodies`.
+/// A body's row of `parts`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BodyId(pub(super) i64);
 
-pub(super) fn insert_blob(connection: &Connection, octets: &[u8]) -> Result<i64, StoreError> {
-    connection.prepare_cached("INSERT INTO blobs (octets) VALUES (?1)")?.execute([octets])?;
-    Ok(connection.last_insert_rowid())
-}
-
 /// Stores a body that has `copies` copies.
 pub(super) fn insert(connection: &Connection, body: &Body, copies: usize) -> Result<BodyId, StoreError> {
-    let (blob, file) = match &body.content {
-        Content::Memory(octets, _) => (Some(insert_blob(connection, octets)?), None),
+    let (octets, file) = match &body.content {
+        Content::Memory(octets, _) => (Some(&octets[..]), None),
         Content::File(file) => (None, Some(file.name())),
     };
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO bodies (copies, size, checksum, blob, file) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    insert.execute(params![signed(copies as u64), signed(body.size()), body.checksum, blob, file])?;
-    Ok(BodyId(connection.last_insert_rowid()))
+    let part = Part { copies, size: body.size(), checksum: body.checksum, file, octets };
+    Ok(BodyId(part.insert(connection)?))
+}
+
+/// Stores the lines before a body.
+pub(super) fn insert_prefix(connection: &Connection, prefix: &[u8]) -> Result<i64, StoreError> {
+    let (size, checksum) = (prefix.len() as u64, crc32fast::hash(prefix));
+    Part { copies: 1, size, checksum, file: None, octets: Some(prefix) }.insert(connection)
+}
+
+struct Part<'a> {
+    copies: usize,
+    size: u64,
+    checksum: u32,
+    file: Option<&'a str>,
+    octets: Option<&'a [u8]>,
+}
+
+impl Part<'_> {
+    fn insert(self, connection: &Connection) -> Result<i64, StoreError> {
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO parts (copies, size, checksum, file, octets) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        let copies = signed(self.copies as u64);
+        insert.execute(params![copies, signed(self.size), self.checksum, self.file, self.octets])?;
+        Ok(connection.last_insert_rowid())
+    }
 }
 
 /// One more copy of a body.
 pub(super) fn add_copy(connection: &Connection, body: BodyId) -> Result<(), StoreError> {
-    let mut update = connection.prepare_cached("UPDATE bodies SET copies = copies + 1 WHERE id = ?1")?;
+    let mut update = connection.prepare_cached("UPDATE parts SET copies = copies + 1 WHERE id = ?1")?;
     match update.execute([body.0])? {
         1 => Ok(()),
-        _ => Err(StoreError::corrupt(format!("body {} is missing", body.0))),
+        _ => Err(lost(body.0)),
     }
+}
+
+fn lost(id: i64) -> StoreError {
+    StoreError::corrupt(format!("part {id} of a message is missing"))
 }
 
 /// One copy less, with its prefix. Returns how many files are to be unlinked now: 0 or 1.
 pub(super) fn drop_copy(connection: &Connection, body: BodyId, prefix: i64) -> Result<usize, StoreError> {
-    delete_blob(connection, prefix)?;
-    let mut select = connection.prepare_cached("SELECT copies, blob, file FROM bodies WHERE id = ?1")?;
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-    let found: Option<(i64, Option<i64>, Option<String>)> = select.query_row([body.0], row).optional()?;
-    // A body that is missing must not keep people from deleting its copies.
-    let Some((copies, blob, file)) = found else { return Ok(0) };
+    Ok(drop_part(connection, prefix)? + drop_part(connection, body.0)?)
+}
+
+fn drop_part(connection: &Connection, id: i64) -> Result<usize, StoreError> {
+    let mut select = connection.prepare_cached("SELECT copies, file FROM parts WHERE id = ?1")?;
+    let found = select.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    // A part that is missing must not keep people from deleting its message.
+    let Some((copies, file)): Option<(i64, Option<String>)> = found else { return Ok(0) };
     if copies > 1 {
-        let mut update = connection.prepare_cached("UPDATE bodies SET copies = copies - 1 WHERE id = ?1")?;
-        update.execute([body.0])?;
+        let mut update = connection.prepare_cached("UPDATE parts SET copies = copies - 1 WHERE id = ?1")?;
+        update.execute([id])?;
         return Ok(0);
     }
-    connection.prepare_cached("DELETE FROM bodies WHERE id = ?1")?.execute([body.0])?;
-    if let Some(blob) = blob {
-        delete_blob(connection, blob)?;
-    }
+    connection.prepare_cached("DELETE FROM parts WHERE id = ?1")?.execute([id])?;
     let Some(file) = file else { return Ok(0) };
     connection.prepare_cached("INSERT OR IGNORE INTO dropped_files VALUES (?1)")?.execute([file])?;
     Ok(1)
 }
 
-fn delete_blob(connection: &Connection, id: i64) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM blobs WHERE id = ?1")?.execute([id])?;
-    Ok(())
-}
-
-pub(super) fn blob(connection: &Connection, id: i64) -> Result<Vec<u8>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT octets FROM blobs WHERE id = ?1")?;
-    let octets = select.query_row([id], |row| row.get(0)).optional()?;
-    octets.ok_or_else(|| StoreError::corrupt(format!("the text of message part {id} is missing")))
+/// The lines before a body.
+pub(super) fn prefix(connection: &Connection, folder: &BodyFolder, id: i64) -> Result<Vec<u8>, StoreError> {
+    match part(connection, folder, id)? {
+        Source::Memory(octets) => Ok(octets),
+        _ => Err(StoreError::corrupt(format!("part {id} of a message is not where it belongs"))),
+    }
 }
 
 /// A copy to be read: its prefix, then its body.
@@ -80,28 +97,26 @@ pub(super) fn open(
     connection: &Connection,
     folder: &BodyFolder,
     body: BodyId,
-    prefix: i64,
+    prefix_id: i64,
 ) -> Result<MessageReader, StoreError> {
-    let prefix = blob(connection, prefix)?;
-    let mut select =
-        connection.prepare_cached("SELECT size, checksum, blob, file FROM bodies WHERE id = ?1")?;
-    let mut rows = select.query([body.0])?;
-    let Some(row) = rows.next()? else {
-        return Err(StoreError::corrupt(format!("body {} is missing", body.0)));
-    };
-    let (size, checksum) = (unsigned(row, 0)?, row.get(1)?);
-    let source = match row.get::<_, Option<i64>>(2)? {
-        Some(id) => Source::Memory(checked(blob(connection, id)?, size, checksum)?),
-        None => open_file(folder, &row.get::<_, String>(3)?, size, checksum)?,
-    };
-    Ok(MessageReader::new(prefix, source))
+    let prefix = prefix(connection, folder, prefix_id)?;
+    Ok(MessageReader::new(prefix, part(connection, folder, body.0)?))
 }
 
-fn checked(octets: Vec<u8>, size: u64, checksum: u32) -> Result<Vec<u8>, StoreError> {
-    if octets.len() as u64 != size || crc32fast::hash(&octets) != checksum {
-        return Err(StoreError::corrupt("a message body has changed"));
+fn part(connection: &Connection, folder: &BodyFolder, id: i64) -> Result<Source, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT size, checksum, file, octets FROM parts WHERE id = ?1")?;
+    let mut rows = select.query([id])?;
+    let row = rows.next()?.ok_or_else(|| lost(id))?;
+    let (size, checksum) = (unsigned(row, 0)?, row.get(1)?);
+    if let Some(file) = row.get::<_, Option<String>>(2)? {
+        return open_file(folder, &file, size, checksum);
     }
-    Ok(octets)
+    let octets: Vec<u8> = row.get(3)?;
+    if octets.len() as u64 != size || crc32fast::hash(&octets) != checksum {
+        return Err(StoreError::corrupt("the text of a message has changed"));
+    }
+    Ok(Source::Memory(octets))
 }
 
 fn open_file(folder: &BodyFolder, name: &str, size: u64, checksum: u32) -> Result<Source, StoreError> {
@@ -138,7 +153,7 @@ pub(super) fn forget_dropped(connection: &Connection, names: &[String]) -> Resul
 pub(super) fn remove_leftovers(connection: &Connection, folder: &BodyFolder) -> Result<(), StoreError> {
     // Held: a backup or a tool is at work. The next start does it.
     let Some(right) = folder.may_remove()? else { return Ok(()) };
-    let mut select = connection.prepare("SELECT file FROM bodies WHERE file IS NOT NULL")?;
+    let mut select = connection.prepare("SELECT file FROM parts WHERE file IS NOT NULL")?;
     let kept: HashSet<String> = select.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for name in folder.names()?.iter().filter(|name| !kept.contains(*name)) {
         folder.remove(name, &right)?;

@@ -1,9 +1,9 @@
 //! Writing the log (WAL) back into the database, off the writer's path.
 //!
-//! Every [`SOFT`] bytes of log, a thread of its own copies what is in it (a passive checkpoint: nobody
+//! Every [`Options::log_bytes`](crate::Options) of log, a thread of its own copies what is in it (a passive checkpoint: nobody
 //! waits). When it has caught up, the writer copies the little that came meanwhile, before its next
 //! group; then the log begins again from its start. Only when readers have kept the log from that for
-//! long, at [`HARD`] bytes, the writer waits for them, for a moment.
+//! long, at [`HARD`] times as many bytes, the writer waits for them, for a moment.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,10 +18,8 @@ use rusqlite::wal::CheckpointMode;
 use super::open;
 use crate::StoreError;
 
-/// Bytes of log after which it is written back.
-const SOFT: u64 = 16 << 20;
-/// Bytes of log at which the writer waits for readers.
-const HARD: u64 = 128 << 20;
+/// How many times the bytes of log at which the writer waits for readers.
+const HARD: u64 = 8;
 /// How long it waits for them.
 const WAIT_FOR_READERS: Duration = Duration::from_millis(250);
 /// How long the writer lets another process hold the write lock.
@@ -30,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The log as the writer sees it.
 pub(super) struct Log {
     page_size: u64,
+    /// Bytes after which it is written back.
+    soft: u64,
     /// Pages in the log after the last commit.
     pages: Arc<AtomicU64>,
     ask: SyncSender<()>,
@@ -42,7 +42,7 @@ pub(super) struct Log {
 
 impl Log {
     /// Starts the thread; it ends with the log's owner.
-    pub(super) fn start(dir: &Path, writer: &mut Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(dir: &Path, writer: &mut Connection, soft: u64) -> Result<Self, StoreError> {
         let page_size: i64 = writer.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&pages);
@@ -58,7 +58,7 @@ impl Log {
         let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(work);
         let thread = thread.map_err(|e| StoreError::io("starting the store's checkpoints", e))?;
         let page_size = page_size.cast_unsigned();
-        Ok(Self { page_size, pages, ask, thread, caught_up, asked_at: 0, waited_at: 0 })
+        Ok(Self { page_size, soft, pages, ask, thread, caught_up, asked_at: 0, waited_at: 0 })
     }
 
     /// What is due between two groups. A checkpoint that fails loses nothing: the log is tried again
@@ -68,7 +68,7 @@ impl Log {
             let _ = checkpoint(writer, CheckpointMode::PASSIVE);
         }
         let bytes = self.bytes();
-        if bytes > self.waited_at + HARD {
+        if bytes > self.waited_at + HARD * self.soft {
             self.waited_at = bytes;
             let _ = writer.busy_timeout(WAIT_FOR_READERS);
             let _ = checkpoint(writer, CheckpointMode::RESTART);
@@ -83,7 +83,7 @@ impl Log {
             // It began anew.
             (self.asked_at, self.waited_at) = (0, 0);
         }
-        if bytes >= self.asked_at + SOFT {
+        if bytes >= self.asked_at + self.soft {
             self.asked_at = bytes;
             // When the thread is still at it, this has been asked for already.
             let _ = self.ask.try_send(());

@@ -80,6 +80,7 @@ pub(crate) fn read(
 /// State and delivery in one: the copy stays until it expires, what is delivered is a copy of it.
 pub(crate) fn release(
     connection: &Connection,
+    folder: &BodyFolder,
     id: QuarantineId,
     to: &ReleaseTo,
     now: Timestamp,
@@ -89,7 +90,7 @@ pub(crate) fn release(
         return Ok(Release::AlreadyReleased);
     }
     let (body, prefix) = parts(connection, id)?;
-    let prefix = bodies::blob(connection, prefix)?;
+    let prefix = bodies::prefix(connection, folder, prefix)?;
     let size = entry.size.saturating_sub(prefix.len() as u64);
     bodies::add_copy(connection, body)?;
     let copy = match to {

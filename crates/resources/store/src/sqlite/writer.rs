@@ -60,7 +60,7 @@ impl Writer {
         let counters = Arc::new(Counters::default());
         let traces = Arc::new(WaitingTraces::new(options.waiting_traces, Arc::clone(&counters)));
         let log = match options.role {
-            Role::Server => Some(Log::start(dir, &mut connection)?),
+            Role::Server => Some(Log::start(dir, &mut connection, options.log_bytes)?),
             Role::Tool => {
                 // Without a server beside it, a tool writes the log back itself.
                 connection.pragma_update(None, "wal_autocheckpoint", 1000)?;

@@ -40,8 +40,7 @@ async fn a_body_is_stored_once_and_goes_with_its_last_copy() {
     assert_eq!(body_files(&house.data()), 1);
     assert_eq!(store.delete(berts, &[2]).await.unwrap(), 1);
     assert_eq!(body_files(&house.data()), 0);
-    let rows = "SELECT (SELECT count(*) FROM blobs) + (SELECT count(*) FROM bodies)
-                    + (SELECT count(*) FROM dropped_files)";
+    let rows = "SELECT (SELECT count(*) FROM parts) + (SELECT count(*) FROM dropped_files)";
     let left: i64 = store.engine.read(move |c| Ok(c.query_row(rows, [], |row| row.get(0))?)).await.unwrap();
     assert_eq!(left, 0, "nothing stays behind");
 }
@@ -139,30 +138,6 @@ async fn bodies_share_a_budget_of_memory_and_leave_nothing_when_dropped() {
     drop(writer);
     drop(body(&house.store, &content(4, 400_000)).await.unwrap());
     assert_eq!(body_files(&house.data()), 1);
-}
-
-#[tokio::test]
-async fn a_message_of_50_mb_is_streamed_both_ways() {
-    let house = House::new().await;
-    let piece = content(1, 50_000);
-    let mut writer = house.store.body();
-    for _ in 0..1000 {
-        writer.write(&piece).await.unwrap();
-        assert!(house.store.stats().bodies_in_memory <= 256 << 10);
-    }
-    let body = writer.finish().await.unwrap();
-    let copies = vec![to_mailbox(house.anna)];
-    let record = record(Outcome::Accepted);
-    let durable = house.store.accept(Acceptance { sender: sender(), body, copies, record }).await.unwrap();
-    let inbox = house.inbox(house.anna).await;
-    let mut reader = house.store.read(inbox, uid(durable.placed()[0])).await.unwrap();
-    assert_eq!(reader.size(), (PREFIX.len() + 50_000_000) as u64);
-    let mut read = 0;
-    while let Some(piece) = reader.next().await.unwrap() {
-        assert!(piece.len() <= 256 << 10);
-        read += piece.len() as u64;
-    }
-    assert_eq!(read, reader.size());
 }
 
 #[tokio::test]
@@ -266,12 +241,12 @@ async fn a_removed_accounts_mail_goes_with_it() {
         assert!(matches!(accepted.placed[0], Placed::Mailbox { .. }));
     }
     house.store.remove_account(address("bert@example.test")).await.unwrap();
-    let rows = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM bodies), \
-                (SELECT count(*) FROM blobs), (SELECT count(*) FROM mailboxes)";
+    let rows = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM parts), \
+                (SELECT count(*) FROM mailboxes)";
     let read = move |c: &crate::sqlite::Connection| {
-        Ok(c.query_row(rows, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?)
+        Ok(c.query_row(rows, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?)
     };
-    let counts: [i64; 4] = house.store.engine.read(read).await.unwrap();
-    assert_eq!(counts, [1, 1, 2, 1], "messages, bodies, blobs, mailboxes");
+    let counts: [i64; 3] = house.store.engine.read(read).await.unwrap();
+    assert_eq!(counts, [1, 2, 1], "messages, parts, mailboxes");
     assert_eq!(house.read(house.anna, 1).await.unwrap(), whole(&content(0, 100)));
 }

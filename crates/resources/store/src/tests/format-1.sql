@@ -44,24 +44,19 @@ CREATE TABLE mailboxes (
     UNIQUE (account, name)
 ) STRICT;
 INSERT INTO mailboxes VALUES(1,1,'INBOX',1795000000,2,1);
-CREATE TABLE blobs (
+CREATE TABLE parts (
     id INTEGER PRIMARY KEY,
-    octets BLOB NOT NULL
-) STRICT;
-INSERT INTO blobs VALUES(1,X'5375626a6563743a207965737465726461790d0a0d0a746578740d0a');
-INSERT INTO blobs VALUES(2,X'52657475726e2d506174683a203c3e0d0a44656c6976657265642d546f3a20616e6e61406578616d706c652e746573740d0a');
-INSERT INTO blobs VALUES(3,X'52657475726e2d506174683a203c3e0d0a44656c6976657265642d546f3a20616e6e61406578616d706c652e746573740d0a');
-INSERT INTO blobs VALUES(4,X'');
-CREATE TABLE bodies (
-    id INTEGER PRIMARY KEY,
-    copies INTEGER NOT NULL,             -- rows of messages, quarantine and queue that name it
+    copies INTEGER NOT NULL,             -- how often messages, quarantine and queue name it
     size INTEGER NOT NULL,
     checksum INTEGER NOT NULL,           -- CRC-32 (ISO 3309)
-    blob INTEGER,                        -- in a row of blobs …
-    file TEXT,                           -- … or in a file of the folder of bodies
-    CHECK ((blob IS NULL) <> (file IS NULL))
+    file TEXT,                           -- in a file of the folder of bodies …
+    octets BLOB,                         -- … or here; last, so that the rest is read without it
+    CHECK ((octets IS NULL) <> (file IS NULL))
 ) STRICT;
-INSERT INTO bodies VALUES(1,3,28,2394375242,1,NULL);
+INSERT INTO parts VALUES(1,3,28,2394375242,NULL,X'5375626a6563743a207965737465726461790d0a0d0a746578740d0a');
+INSERT INTO parts VALUES(2,1,50,1255816352,NULL,X'52657475726e2d506174683a203c3e0d0a44656c6976657265642d546f3a20616e6e61406578616d706c652e746573740d0a');
+INSERT INTO parts VALUES(3,1,50,1255816352,NULL,X'52657475726e2d506174683a203c3e0d0a44656c6976657265642d546f3a20616e6e61406578616d706c652e746573740d0a');
+INSERT INTO parts VALUES(4,1,0,0,NULL,X'');
 CREATE TABLE dropped_files (
     file TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
@@ -74,7 +69,7 @@ CREATE TABLE messages (
     internal_date INTEGER NOT NULL,
     trace INTEGER NOT NULL,
     body INTEGER NOT NULL,
-    prefix INTEGER NOT NULL,             -- blobs.id of the lines before the body
+    prefix INTEGER NOT NULL,             -- parts.id of the lines before the body
     PRIMARY KEY (mailbox, uid)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO messages VALUES(1,1,1,0,78,1795331216810,250155071953473536,1,2);
@@ -161,7 +156,7 @@ INSERT INTO sqlite_sequence VALUES('accounts',1);
 INSERT INTO sqlite_sequence VALUES('mailboxes',1);
 INSERT INTO sqlite_sequence VALUES('quarantine',1);
 INSERT INTO sqlite_sequence VALUES('queue',1);
-CREATE UNIQUE INDEX bodies_file ON bodies (file) WHERE file IS NOT NULL;
+CREATE UNIQUE INDEX parts_file ON parts (file) WHERE file IS NOT NULL;
 CREATE INDEX queue_next_at ON queue (next_at);
 CREATE INDEX quarantine_recipient ON quarantine (recipient_key, id);
 CREATE INDEX quarantine_expires_at ON quarantine (expires_at);

@@ -7,6 +7,7 @@ mod directory;
 mod faults;
 mod format;
 mod judged;
+mod limits;
 mod queue;
 mod traces;
 

