@@ -48,7 +48,7 @@ fn tests(skips: &Skips) -> Step {
     let has_nextest = cargo("nextest --version").output().is_ok_and(|output| output.status.success());
     let mut command = if has_nextest {
         cargo(
-            "nextest run --workspace --all-targets --no-fail-fast --status-level slow --final-status-level flaky",
+            "nextest run --workspace --lib --bins --tests --no-fail-fast --status-level slow --final-status-level flaky",
         )
     } else {
         cargo("test --workspace --lib --bins --tests --no-fail-fast")
