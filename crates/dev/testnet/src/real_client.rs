@@ -200,7 +200,7 @@ pub async fn fetchmail(server: &Server, login: &Login<'_>) -> Option<Finished> {
     let tool = Tool::find("fetchmail")?;
     let tls = match server.security {
         Security::Open => "sslproto ''",
-        Security::StartTls => "sslproto auto no sslcertck",
+        Security::StartTls => "sslproto 'TLS1.2+' no sslcertck",
         Security::Tls => "ssl no sslcertck",
     };
     let rules = format!(

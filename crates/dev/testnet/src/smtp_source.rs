@@ -14,12 +14,18 @@ pub struct SmtpSource {
     from: String,
     to: String,
     lmtp: Protocol,
+    count: Count,
     deadline: Duration,
 }
 
 enum Protocol {
     Smtp,
     Lmtp,
+}
+
+enum Count {
+    Silently,
+    Aloud,
 }
 
 impl SmtpSource {
@@ -34,6 +40,7 @@ impl SmtpSource {
             from: "sender@sender.example".into(),
             to: to.into(),
             lmtp: Protocol::Smtp,
+            count: Count::Silently,
             deadline: Duration::from_secs(120),
         }
     }
@@ -66,6 +73,14 @@ impl SmtpSource {
         self
     }
 
+    /// Counts aloud: `stdout` holds a rising number for each message whose last dot was sent, so
+    /// that it is known how far it came before the server went away.
+    #[must_use]
+    pub fn counting(mut self) -> Self {
+        self.count = Count::Aloud;
+        self
+    }
+
     /// How long it may run; two minutes until this is called.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
@@ -79,6 +94,9 @@ impl SmtpSource {
         let mut tool = Tool::find("smtp-source")?.deadline(self.deadline);
         if matches!(self.lmtp, Protocol::Lmtp) {
             tool = tool.arg("-L");
+        }
+        if matches!(self.count, Count::Aloud) {
+            tool = tool.arg("-c");
         }
         let numbers = [("-m", self.messages), ("-s", self.sessions), ("-l", self.octets)];
         for (flag, number) in numbers {
