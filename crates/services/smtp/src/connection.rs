@@ -45,12 +45,14 @@ impl Connection {
             Expect::Commands => COMMAND_ROOM,
             Expect::Body => BODY_ROOM,
         };
-        if self.input.len() != room {
-            self.input = vec![0; room];
+        if self.input.capacity() != room {
+            self.input = Vec::with_capacity(room);
         }
+        self.input.clear();
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
-        let read = stream.read(&mut self.input).await?;
-        Ok(&self.input[..read])
+        // As much as there is room for: the vector never grows.
+        stream.read_buf(&mut self.input).await?;
+        Ok(&self.input)
     }
 
     /// Writes all of `output` and empties it.
