@@ -12,6 +12,7 @@ use postern_store::{Options, Route, Store, StoreError};
 use postern_testnet::Certificate;
 use postern_types::{Address, Secret};
 use tempfile::TempDir;
+use tokio::task::{JoinError, JoinSet};
 
 use super::scene::Remote;
 use super::world::{BLOCK_LIST, World};
@@ -113,19 +114,42 @@ impl Folder {
         // One hash for all: a trial's accounts may be many, and hashing is slow by design.
         let hash = PasswordHash::new(password, Cost::default())?;
         let mut people = Vec::new();
+        let mut added = JoinSet::new();
         for number in 0..count {
             let address: Address = name(&format!("user{number}@{DOMAIN}"))?;
-            let hash = hash.as_str().to_owned();
-            match store.add_account(address.clone(), hash.clone()).await {
-                Ok(_) => {}
-                Err(StoreError::Exists { .. }) => store.set_password_hash(address.clone(), hash).await?,
-                Err(error) => return Err(error.into()),
+            people.push(address.clone());
+            // Many at a time share the store's commits.
+            if added.len() >= TOGETHER
+                && let Some(result) = added.join_next().await
+            {
+                finished(result)?;
             }
-            people.push(address);
+            added.spawn(add(store.clone(), address, hash.as_str().to_owned()));
+        }
+        while let Some(result) = added.join_next().await {
+            finished(result)?;
         }
         store.close().await?;
         Ok(people)
     }
+}
+
+/// Accounts that are added at the same time.
+const TOGETHER: usize = 256;
+
+/// Adds an account; one that is there already gets the new password.
+async fn add(store: Store, address: Address, hash: String) -> Result<(), StoreError> {
+    match store.add_account(address.clone(), hash.clone()).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Exists { .. }) => store.set_password_hash(address, hash).await,
+        Err(error) => Err(error),
+    }
+}
+
+fn finished(result: Result<Result<(), StoreError>, JoinError>) -> Result<(), Failure> {
+    let result =
+        result.map_err(|error| Failure::Finding(format!("an account could not be added: {error}")))?;
+    Ok(result?)
 }
 
 /// One of the trial's own names.

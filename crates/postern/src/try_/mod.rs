@@ -100,6 +100,25 @@ impl Try {
     /// From the first port to the last.
     async fn hold(&self, folder: &Folder) -> Result<Status, Failure> {
         let mut signals = Signals::new()?;
+        let house = tokio::select! {
+            house = self.open(folder) => house?,
+            () = asked_to_stop(&mut signals) => return Ok(self.interrupted()),
+        };
+        let shown = tokio::select! {
+            shown = self.visit(&house, folder) => shown,
+            () = asked_to_stop(&mut signals) => Ok(self.interrupted()),
+        };
+        house.close().await?;
+        shown
+    }
+
+    /// A tour that was not seen to its end did not go as it should.
+    fn interrupted(&self) -> Status {
+        if self.once { Status::Finding } else { Status::Fine }
+    }
+
+    /// Everything that has to be there before the tour.
+    async fn open(&self, folder: &Folder) -> Result<House, Failure> {
         let world = World::start(HOUSE, DOMAIN).await.map_err(Failure::io("no test internet"))?;
         folder.furnish()?;
         let password = postern_signin::generate()?;
@@ -111,37 +130,29 @@ impl Try {
         if let Some(file) = &self.file {
             ready.write(file).map_err(Failure::io(format!("cannot write {}", file.display())))?;
         }
-        let visit = Visit { doors, ready: &ready, world: &world, people: &people, store: server.store() };
-        let shown = tokio::select! {
-            shown = self.visit(&visit, folder) => shown,
-            () = asked_to_stop(&mut signals) => Ok(Status::Fine),
-        };
-        server.events().emit(&Event::Stopping { why: "the trial is over" });
-        server.shutdown().begin(GRACE);
-        server.finish().await?;
-        shown
+        Ok(House { server, world, people, ready, doors })
     }
 
     /// The tour, and what comes after it.
-    async fn visit(&self, visit: &Visit<'_>, folder: &Folder) -> Result<Status, Failure> {
+    async fn visit(&self, house: &House, folder: &Folder) -> Result<Status, Failure> {
         let lost = || Failure::io("cannot write to standard output");
         let mut screen = Screen::new();
         screen.say(&format!("Postern is up in {}", folder.path().display())).map_err(lost())?;
-        for (service, addresses) in &visit.ready.listen {
+        for (service, addresses) in &house.ready.listen {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             screen.say(&format!("  {service:6} {}", addresses.join(", "))).map_err(lost())?;
         }
         screen.say("").map_err(lost())?;
         let mut status = Status::Fine;
         if !self.no_tour {
-            let outcome = visit.tour(&mut screen).await.map_err(lost())?;
+            let outcome = house.tour(&mut screen).await.map_err(lost())?;
             if outcome.wrong > 0 {
                 status = Status::Finding;
             }
             screen.say(&format!("\n{outcome}")).map_err(lost())?;
         }
         if !self.once {
-            visit.stay(&mut screen, folder).await?;
+            house.stay(&mut screen, folder).await?;
         }
         Ok(status)
     }
@@ -201,22 +212,29 @@ fn ready(
 }
 
 /// A house that is up, and the world around it.
-struct Visit<'a> {
+struct House {
+    server: Server,
+    world: World,
+    people: Vec<Address>,
+    ready: Ready,
     doors: Doors,
-    ready: &'a Ready,
-    world: &'a World,
-    people: &'a [Address],
-    store: &'a Store,
 }
 
-impl Visit<'_> {
+impl House {
+    /// Lets nobody in any more, and waits for those who are.
+    async fn close(self) -> Result<(), Failure> {
+        self.server.events().emit(&Event::Stopping { why: "the trial is over" });
+        self.server.shutdown().begin(GRACE);
+        self.server.finish().await
+    }
+
     async fn tour(&self, screen: &mut Screen) -> std::io::Result<show::Outcome> {
         let show = Show {
-            world: self.world,
+            world: &self.world,
             smtp: self.doors.smtp,
             pop3: self.doors.pop3,
-            store: self.store,
-            people: self.people,
+            store: self.server.store(),
+            people: &self.people,
             accounts: &self.ready.accounts,
         };
         show.run(screen).await
@@ -238,7 +256,7 @@ impl Visit<'_> {
         let mut ticks = tokio::time::interval(LOOK);
         loop {
             ticks.tick().await;
-            news.show(self.store, screen).await?;
+            news.show(self.server.store(), screen).await?;
         }
     }
 }

@@ -8,6 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::table::{self, Colour, Looks, Row};
 
+/// Columns of a terminal that does not say how many it has.
+const WIDTH: usize = 80;
+
 /// Standard output, as the tour sees it.
 pub(crate) struct Screen {
     looks: Looks,
@@ -20,9 +23,9 @@ impl Screen {
         let terminal = io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        let width = terminal_size::terminal_size_of(io::stdout()).map_or(WIDTH, |(width, _)| width.0.into());
         let colour = if terminal && !plain && !dumb { Colour::On } else { Colour::Off };
-        Self { looks: Looks { width: width.filter(|_| terminal), colour }, bar: None }
+        Self { looks: Looks { width: terminal.then_some(width), colour }, bar: None }
     }
 
     /// Begins the table; on a terminal a bar below it counts to `steps`.
@@ -83,9 +86,14 @@ impl Screen {
             writeln!(out, "{text}")?;
             out.flush()
         };
-        match &self.bar {
+        let written = match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),
+        };
+        match written {
+            // Nobody reads any more (`postern try | head`): the trial goes on.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
         }
     }
 }

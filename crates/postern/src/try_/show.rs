@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use postern_store::{Store, TraceRecord};
 use postern_types::{Address, TraceIds};
@@ -84,7 +84,8 @@ impl Show<'_> {
         Row {
             mark: if played.wrong.is_none() { Mark::Right } else { Mark::Wrong },
             what: scene.what.into(),
-            from: host(&scene.remote.name(), IpAddr::V4(from)),
+            from: scene.remote.name(),
+            address: from.to_string(),
             decided: trace
                 .as_ref()
                 .map_or_else(|| class(&played.reply), |trace| trace.outcome.as_str())
@@ -104,6 +105,7 @@ impl Show<'_> {
             mark,
             what: "mail fetched by POP3".into(),
             from: self.accounts[number].address.clone(),
+            address: self.pop3.ip().to_string(),
             decided,
             why,
         };
@@ -143,18 +145,15 @@ impl Outcome {
 /// The row of something that a person sent.
 pub(crate) fn by_hand(trace: &TraceRecord) -> Row {
     let to: Vec<&str> = trace.recipients.iter().map(|recipient| &*recipient.address).collect();
-    let name = trace.sender.as_ref().map_or_else(|| trace.helo.clone(), |sender| format!("<{sender}>"));
+    let from = trace.sender.as_ref().map_or_else(|| trace.helo.clone(), |sender| format!("<{sender}>"));
     Row {
         mark: Mark::Seen,
         what: if to.is_empty() { "a connection".into() } else { format!("mail to {}", to.join(", ")) },
-        from: host(&name, trace.client),
+        from,
+        address: trace.client.to_string(),
         decided: trace.outcome.as_str().into(),
         why: trace.reply.clone(),
     }
-}
-
-fn host(name: &str, ip: IpAddr) -> String {
-    format!("{name} {ip}").trim_start().to_owned()
 }
 
 /// What a reply means where there is no trace to ask.

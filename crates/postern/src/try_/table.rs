@@ -36,14 +36,21 @@ pub(crate) enum Mark {
 pub(crate) struct Row {
     pub(crate) mark: Mark,
     pub(crate) what: String,
+    /// Who it came from: a host's name, a sender.
     pub(crate) from: String,
+    /// The address that it came from, where there is room for it.
+    pub(crate) address: String,
     pub(crate) decided: String,
     pub(crate) why: String,
 }
 
-const WHAT: usize = 33;
-const FROM: usize = 33;
+const MARK: usize = 5;
+const WHAT: usize = 32;
+const FROM: usize = 18;
+const ADDRESS: usize = 15;
 const DECIDED: usize = 12;
+/// With fewer columns than this behind them, reasons stand on lines of their own.
+const REASON: usize = 36;
 
 const GREEN: &str = "32";
 const RED: &str = "1;31";
@@ -52,6 +59,16 @@ const FAINT: &str = "2";
 const BOLD: &str = "1";
 
 impl Looks {
+    /// Columns in front of the reasons.
+    fn reasons_at(self) -> usize {
+        let address = if self.shows_addresses() { ADDRESS + 1 } else { 0 };
+        MARK + 1 + WHAT + 1 + FROM + 1 + address + DECIDED + 1
+    }
+
+    fn shows_addresses(self) -> bool {
+        self.width.is_none_or(|width| width >= 150)
+    }
+
     fn paint<'t>(self, text: &'t str, code: &str) -> Cow<'t, str> {
         match self.colour {
             Colour::On => format!("\x1b[{code}m{text}\x1b[0m").into(),
@@ -62,11 +79,13 @@ impl Looks {
 
 /// The headings.
 pub(crate) fn heading(looks: Looks) -> String {
-    let text = format!("{:6}{:WHAT$} {:FROM$} {:DECIDED$} {}", "", "what came", "from", "decided", "why");
+    let address = if looks.shows_addresses() { format!("{:ADDRESS$} ", "address") } else { String::new() };
+    let text =
+        format!("{:MARK$} {:WHAT$} {:FROM$} {address}{:DECIDED$} why", "", "what came", "from", "decided");
     looks.paint(cut(&text, looks.width.unwrap_or(usize::MAX)).trim_end(), BOLD).into_owned()
 }
 
-/// One line of the table, without its line end.
+/// One row of the table, of one line or several, without the last line end.
 pub(crate) fn line(row: &Row, looks: Looks) -> String {
     let (mark, mark_colour) = match row.mark {
         Mark::Right => ("ok", GREEN),
@@ -79,23 +98,68 @@ pub(crate) fn line(row: &Row, looks: Looks) -> String {
         "quarantined" | "deferred" => YELLOW,
         _ => BOLD,
     };
-    let room = looks.width.map_or(usize::MAX, |width| width.saturating_sub(6 + WHAT + FROM + DECIDED + 3));
-    let shown = |text: &str, columns: usize| {
+    let cell = |text: &str, columns: usize| {
         let text = printable(text);
         // A file or a pipe gets everything, even if a column goes out of line.
         let text = if looks.width.is_some() { cut(&text, columns) } else { text.as_str().into() };
-        format!("{text:columns$}")
+        format!("{text:columns$} ")
     };
-    format!(
-        "{} {} {} {} {}",
-        looks.paint(&format!("{mark:5}"), mark_colour),
-        shown(&row.what, WHAT),
-        looks.paint(&shown(&row.from, FROM), FAINT),
-        looks.paint(&shown(&row.decided, DECIDED), decided_colour),
-        cut(&printable(&row.why), room.max(20)),
-    )
-    .trim_end()
-    .to_owned()
+    let mut line = looks.paint(&cell(mark, MARK), mark_colour).into_owned();
+    line.push_str(&cell(&row.what, WHAT));
+    line.push_str(&looks.paint(&cell(&row.from, FROM), FAINT));
+    if looks.shows_addresses() {
+        line.push_str(&looks.paint(&cell(&row.address, ADDRESS), FAINT));
+    }
+    line.push_str(&looks.paint(&cell(&row.decided, DECIDED), decided_colour));
+    add_reason(&mut line, &printable(&row.why), looks);
+    line.trim_end().to_owned()
+}
+
+/// The reason behind the columns, or below them where there is little room.
+fn add_reason(line: &mut String, why: &str, looks: Looks) {
+    let Some(width) = looks.width else { return line.push_str(why) };
+    let beside = width.saturating_sub(looks.reasons_at());
+    let (indent, room) = if beside >= REASON {
+        (looks.reasons_at(), beside)
+    } else {
+        (MARK + 1, width.saturating_sub(MARK + 1).max(REASON))
+    };
+    for (number, part) in wrapped(why, room).iter().enumerate() {
+        if number > 0 || beside < REASON {
+            line.truncate(line.trim_end_matches(' ').len());
+            line.push('\n');
+            line.push_str(&" ".repeat(indent));
+        }
+        line.push_str(part);
+    }
+}
+
+/// Lines of at most `room` characters, broken at spaces where that is possible.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word.to_owned();
+        while !word.is_empty() {
+            let used = lines.last().map_or(0, |line| line.chars().count());
+            let gap = usize::from(used > 0);
+            if let Some(line) = lines.last_mut()
+                && used + gap + word.chars().count() <= room
+            {
+                line.push_str(&" "[..gap]);
+                line.push_str(&word);
+                break;
+            }
+            if used == 0 {
+                // A word longer than a line.
+                let end = word.char_indices().nth(room).map_or(word.len(), |(end, _)| end);
+                lines.insert(lines.len() - 1, word.drain(..end).collect());
+            } else {
+                lines.push(String::new());
+            }
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
 }
 
 /// Text from a client may hold what a terminal obeys.
@@ -113,6 +177,8 @@ fn cut(text: &str, columns: usize) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PLAIN: Looks = Looks { width: None, colour: Colour::Off };
@@ -121,21 +187,26 @@ mod tests {
         Row {
             mark: Mark::Right,
             what: "relay attempt".into(),
-            from: "mail.stranger.test 127.3.2.1".into(),
+            from: "mail.stranger.test".into(),
+            address: "127.3.2.1".into(),
             decided: "refused".into(),
             why: "550 5.7.1 <victim@elsewhere.test>: relaying denied".into(),
         }
+    }
+
+    fn at(width: usize) -> String {
+        line(&row(), Looks { width: Some(width), colour: Colour::Off })
     }
 
     #[test]
     fn columns_stand_under_their_headings() {
         assert_eq!(
             heading(PLAIN),
-            "      what came                         from                              decided      why"
+            "      what came                        from               address         decided      why"
         );
         assert_eq!(
             line(&row(), PLAIN),
-            "ok    relay attempt                     mail.stranger.test 127.3.2.1      refused      \
+            "ok    relay attempt                    mail.stranger.test 127.3.2.1       refused      \
              550 5.7.1 <victim@elsewhere.test>: relaying denied"
         );
         let wrong = Row { mark: Mark::Wrong, ..row() };
@@ -143,11 +214,30 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_shows_no_more_than_fits() {
-        let looks = Looks { width: Some(110), colour: Colour::Off };
-        let text = line(&row(), looks);
-        assert_eq!(text.chars().count(), 110);
-        assert!(text.ends_with("refused      550 5.7.1 <victim@else…"), "{text}");
+    fn reasons_are_whole_on_every_terminal() {
+        assert_eq!(at(160), line(&row(), PLAIN));
+        // The rest of the reason stands under its beginning.
+        let start = "ok    relay attempt                    mail.stranger.test refused      ";
+        let indent = " ".repeat(start.len());
+        assert_eq!(at(120), format!("{start}550 5.7.1 <victim@elsewhere.test>: relaying\n{indent}denied"));
+        assert_eq!(
+            at(80),
+            "ok    relay attempt                    mail.stranger.test refused\n\
+             \x20     550 5.7.1 <victim@elsewhere.test>: relaying denied"
+        );
+    }
+
+    #[test]
+    fn colours_only_where_they_are_wanted() {
+        let looks = Looks { width: None, colour: Colour::On };
+        assert!(line(&row(), looks).contains("\x1b[1;31mrefused      \x1b[0m"));
+        assert!(!line(&row(), PLAIN).contains('\x1b'));
+    }
+
+    #[test]
+    fn a_client_cannot_move_the_cursor() {
+        let evil = Row { from: "\x1b[2Jmail\r\n".into(), why: "\u{9b}x".into(), ..row() };
+        assert!(!line(&evil, PLAIN).contains(char::is_control));
     }
 
     #[test]
@@ -156,16 +246,13 @@ mod tests {
         assert!(line(&long, PLAIN).contains("long-name@example.test mail.stranger.test"));
     }
 
-    #[test]
-    fn colours_only_where_they_are_wanted() {
-        let looks = Looks { width: None, colour: Colour::On };
-        assert!(line(&row(), looks).contains("\x1b[1;31mrefused     \x1b[0m"));
-        assert!(!line(&row(), PLAIN).contains('\x1b'));
-    }
-
-    #[test]
-    fn a_client_cannot_move_the_cursor() {
-        let evil = Row { from: "\x1b[2Jmail\r\n".into(), why: "\u{9b}x".into(), ..row() };
-        assert!(!line(&evil, PLAIN).contains(char::is_control));
+    proptest! {
+        #[test]
+        fn wrapping_loses_no_word_and_keeps_within_the_room(text in "[a-zä ]{0,200}", room in 1_usize..50) {
+            let lines = wrapped(&text, room);
+            prop_assert!(lines.iter().all(|line| line.chars().count() <= room));
+            let letters = |text: &str| text.replace(' ', "");
+            prop_assert_eq!(letters(&lines.concat()), letters(&text));
+        }
     }
 }
