@@ -20,7 +20,7 @@ cargo xtask licences        every dependency may be linked, none is banned
 cargo xtask words           files, functions and names keep to the house's measures
 cargo xtask docs            documentation builds; writes the generated pages anew
 cargo xtask fuzz [SECONDS] [TARGET]   every fuzz target, or one, so long each (60)
-cargo xtask bench [--quick] [--runs N] [--only postern|postfix] [mailbox|proxy|blocked|idle|large ...]
+cargo xtask bench [--quick] [--runs N] [--only postern|postfix] [--program FILE] [mailbox|proxy|blocked|idle|large ...]
                             Postern beside Postfix and Dovecot";
 
 /// Why a task did not end well, in words for the terminal.

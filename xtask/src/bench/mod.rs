@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<String, Failure> {
     let mut divisor = 1;
     let mut parts = Vec::new();
     let mut only = None;
+    let mut program = None;
     let mut words = arguments.iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
@@ -61,6 +62,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<String, Failure> {
                 runs = number.ok_or("--runs needs a number")?;
             }
             "--only" => only = words.next(),
+            "--program" => program = words.next().map(PathBuf::from),
             part if PARTS.contains(&part) => parts.push(part),
             _ => return Err(format!("what is {word}? parts: {}", PARTS.join(", "))),
         }
@@ -69,12 +71,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<String, Failure> {
         parts = PARTS.to_vec();
     }
     println!("{}", packages::install(packages::BENCH)?);
-    let program = if only == Some("postfix") { None } else { Some(postern::build()?) };
+    if program.is_none() && only != Some("postfix") {
+        program = Some(postern::build()?);
+    }
     let postfix = only != Some("postern") && packages::is_root();
     let mut bench =
         Bench { program, dns: dns::start()?, postfix, divisor, runs: Vec::new(), notes: Vec::new() };
-    if !postfix {
-        bench.note("Postfix and Dovecot are not measured here (they need root).".into());
+    if !packages::is_root() {
+        bench.note("Postfix and Dovecot need root: they are not measured here.".into());
     }
     for number in 1..=runs {
         println!("run {number} of {runs}");

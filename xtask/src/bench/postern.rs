@@ -1,14 +1,17 @@
 //! Postern as the other peer: `postern serve` with a configuration as an operator would write
 //! it, every test of the gate at its default, and a DNS to ask.
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::peer::{Peer, free_port};
+use super::postfix::ids;
 use super::{BLOCKED, DOMAIN, PASSWORD, USERS};
-use crate::Failure;
 use crate::step::build_program;
+use crate::{Failure, packages};
 
 /// What Postern does with mail.
 #[derive(Clone, Copy)]
@@ -33,10 +36,14 @@ pub(super) fn build() -> Result<PathBuf, Failure> {
 /// Makes the domain and the accounts with the command line, then serves.
 pub(super) fn start(peer: &mut Peer, program: &Path, role: Role, dns: u16) -> Result<Ports, Failure> {
     let ports = Ports { smtp: free_port()?, pop3: free_port()? };
+    // As root it wants a user to become, and that one must own the data.
+    let user = if packages::is_root() { "user = \"nobody\"" } else { "" };
+    make_data(&peer.path("data"))?;
     let text = format!(
         "[server]
 hostname = \"mail.{DOMAIN}\"
 data = \"{}\"
+{user}
 
 [listen]
 smtp = [\"127.0.0.1:{}\"]
@@ -72,6 +79,16 @@ servers = [\"127.0.0.1:{dns}\"]
     peer.wait_for(ports.smtp)?;
     peer.wait_for(ports.pop3)?;
     Ok(ports)
+}
+
+fn make_data(folder: &Path) -> Result<(), Failure> {
+    let private = fs::Permissions::from_mode(0o700);
+    let mut made = fs::create_dir(folder).and_then(|()| fs::set_permissions(folder, private));
+    if packages::is_root() {
+        let (user, group) = ids("nobody")?;
+        made = made.and_then(|()| chown(folder, Some(user), Some(group)));
+    }
+    made.map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 /// Runs a command of the command line to its end.

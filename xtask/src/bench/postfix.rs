@@ -227,7 +227,7 @@ fn make_folders(folder: &Path) -> Result<(), Failure> {
 }
 
 /// A user's number, and that of its group.
-fn ids(user: &str) -> Result<(u32, u32), Failure> {
+pub(super) fn ids(user: &str) -> Result<(u32, u32), Failure> {
     let fields = database("passwd", user)?;
     match (fields.get(2).and_then(|n| n.parse().ok()), fields.get(3).and_then(|n| n.parse().ok())) {
         (Some(user), Some(group)) => Ok((user, group)),
