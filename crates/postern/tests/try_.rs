@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use postern_testnet::Tool;
 use serde_json::Value;
 
 fn postern(arguments: &[&str]) -> Command {
@@ -127,6 +128,9 @@ fn it_stays_up_for_mail_by_hand_and_ends_cleanly() {
     shell(&up.by_hand("send by curl"));
     let row = up.line();
     assert!(row.contains("mail to user0@example.test") && row.contains("accepted"), "{row}");
+    let id = row.split_whitespace().last().unwrap();
+    let explained = shell(&up.by_hand("ask why").replace("ID", id));
+    assert!(explained.contains("ann@honest.test"), "{explained}");
     let fetched = shell(&up.by_hand("fetch by curl"));
     assert!(fetched.starts_with("Return-Path: <ann@honest.test>\r\n"), "{fetched}");
     assert!(fetched.ends_with("Subject: by hand\r\n\r\nHello.\r\n"), "{fetched}");
@@ -136,8 +140,13 @@ fn it_stays_up_for_mail_by_hand_and_ends_cleanly() {
     let (code, _) = up.interrupt();
     assert_eq!(code, Some(0));
     // The folder was kept, and with it the mail.
-    let up = Up::start(&arguments);
+    let mut up = Up::start(&arguments);
     assert_eq!(shell(&up.by_hand("fetch by curl")), fetched);
+    if Tool::find("swaks").is_some() {
+        shell(&up.by_hand("send by swaks"));
+        let row = up.line();
+        assert!(row.contains("mail to user0@example.test") && row.contains("accepted"), "{row}");
+    }
     assert_eq!(up.interrupt().0, Some(0));
 }
 

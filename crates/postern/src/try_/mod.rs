@@ -249,8 +249,10 @@ impl House {
                 screen.say(&format!("{what:14} {line}")).map_err(lost())?;
             }
         }
-        let file = folder.config();
-        screen.say(&format!("{:14} postern --config {} trace ID", "why", file.display())).map_err(lost())?;
+        let program = std::env::current_exe().unwrap_or_else(|_| "postern".into());
+        let (program, file) = (program.display(), folder.config());
+        let why = format!("{:14} {program} --config {} trace ID", "ask why", file.display());
+        screen.say(&why).map_err(lost())?;
         screen.say("\nIt stays up; Ctrl-C ends it. What you send shows here:").map_err(lost())?;
         let mut news = News { begin: Timestamp::now(), shown: BTreeMap::new() };
         let mut ticks = tokio::time::interval(LOOK);
