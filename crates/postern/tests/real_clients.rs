@@ -1,13 +1,6 @@
 //! Programs that people use send and fetch mail: every one of them against the real server, with a real
 //! account; and Postfix on either side.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod running;
 

@@ -15,7 +15,7 @@ const SYNCS: &[&str] = &["fsync", "fdatasync"];
 /// was over before `line`.
 fn assert_synced(calls: &[Call], after: usize, file: &str, line: usize) {
     let before = |call: &&Call| call.began > after && call.began < line;
-    let last = calls.iter().filter(before).filter(|call| call.is(WRITES) && call.on(file)).next_back();
+    let last = calls.iter().filter(before).rfind(|call| call.is(WRITES) && call.on(file));
     let last = last.unwrap_or_else(|| panic!("{file} was not written to"));
     let synced = |call: &Call| {
         call.is(SYNCS) && call.on(file) && call.began > last.ended && call.ended < line && call.result == 0
