@@ -1,12 +1,8 @@
 //! `[pop3]`.
 
-use std::time::Duration;
-
 use postern_config::{Config, Plaintext};
-use postern_pop3::{Cleartext, Expire};
+use postern_pop3::Cleartext;
 use postern_pop3_service::Settings;
-
-const DAY: u64 = 86_400;
 
 pub(crate) fn settings(config: &Config) -> Settings {
     let pop3 = &config.pop3;
@@ -18,7 +14,6 @@ pub(crate) fn settings(config: &Config) -> Settings {
                 Plaintext::Always => Cleartext::Allow,
             },
             login_delay: pop3.login_delay,
-            expire: pop3.expire.map_or(Expire::Never, days),
             ..defaults.protocol
         },
         default_domain: pop3.default_domain.clone(),
@@ -27,8 +22,4 @@ pub(crate) fn settings(config: &Config) -> Settings {
         write_timeout: pop3.write_timeout,
         ..defaults
     }
-}
-
-fn days(duration: Duration) -> Expire {
-    Expire::Days(u32::try_from(duration.as_secs() / DAY).unwrap_or(u32::MAX))
 }

@@ -3,7 +3,7 @@
 use postern_config::{Announce, BareNewline, Config, Paths, ProxyTls};
 use postern_smtp::command::PathSyntax;
 use postern_smtp::server;
-use postern_smtp_service::{Settings, Trust, upstream};
+use postern_smtp_service::{Offered, Settings, Trust, upstream};
 
 use super::size;
 
@@ -12,6 +12,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
     let defaults = Settings::new(config.server.hostname.clone());
     Settings {
         protocol: protocol(config),
+        smtp_utf8: if smtp.smtputf8 { Offered::Yes } else { Offered::No },
         header_size: size(smtp.header_size),
         timeout: smtp.timeout,
         timeout_stressed: smtp.timeout_stressed,

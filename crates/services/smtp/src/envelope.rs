@@ -16,6 +16,10 @@ use crate::session::Session;
 use crate::transaction::{Behind, Destination, Placement, Recipient, Transaction};
 use crate::upstream::{Origin, Upstream, UpstreamError};
 
+/// How long the MTA behind may take from the connection to the answer to a RCPT: well within the five
+/// minutes after which clients give up (rfc5321 §4.5.3.2.3).
+const ENVELOPE: Duration = Duration::from_secs(120);
+
 impl Session {
     /// The greeting; before it a pause, if one is set, in which a client that cannot wait betrays itself.
     pub(crate) async fn greet(&mut self) -> io::Result<()> {
@@ -91,12 +95,14 @@ impl Session {
     }
 
     /// XFORWARD: a trusted neighbour says where the next message came from (XFORWARD_README).
+    /// It holds for one transaction; after that the connection speaks for itself again.
     pub(crate) fn xforward(&mut self, attributes: &Xforward) {
         let trusted =
             self.io.peer().is_some_and(|peer| self.service.settings.trust.xforward.contains(peer.ip()));
         if !trusted {
             return self.protocol.refuse(&refusal::not_trusted("XFORWARD"));
         }
+        self.own.get_or_insert_with(|| self.client.clone());
         if let Some(ip) = attributes.client_ip() {
             let port = attributes.value(XforwardName::Port).and_then(|port| port.parse().ok()).unwrap_or(0);
             self.client.address = (ip, port).into();
@@ -106,6 +112,16 @@ impl Session {
         }
         self.begin_anew();
         self.protocol.reply(&Reply::new(250, Some((2, 0, 0)), "OK"));
+    }
+
+    /// After a transaction for which XFORWARD named a client: the connection's own counts again.
+    pub(crate) fn forget_origin(&mut self) {
+        if let Some(own) = self.own.take() {
+            let announced = own.announced;
+            self.client = own;
+            self.begin_anew();
+            self.client.announced = announced;
+        }
     }
 
     /// Begins to collect evidence about the client that a neighbour has named.
@@ -121,13 +137,13 @@ impl Session {
         self.drop_transaction();
         let trace = self.service.ids.next(Timestamp::now());
         let refusal = self.service.cannot_take(mail.params.size.unwrap_or(0));
-        let path = mail.path.clone();
+        self.collector.mail(&mail.path);
         self.transaction = Some(Box::new(Transaction::new(trace, mail)));
         if let Some(refusal) = refusal {
+            let refusal = refusal.traced(trace);
             self.refuse_transaction(&refusal, At::Mail);
             return self.protocol.refuse(&refusal);
         }
-        self.collector.mail(&path);
         self.protocol.reply(&Reply::new(250, Some((2, 1, 0)), "OK"));
     }
 
@@ -237,10 +253,22 @@ impl Session {
             )
             .because("the recipients of one message belong to different MTAs behind"));
         }
-        match self.try_upstream(route, rcpt).await {
+        if let Some(refusal) = self.transaction.as_ref().and_then(|transaction| transaction.lost.clone()) {
+            return Err(refusal);
+        }
+        let within = ENVELOPE.min(self.service.settings.upstream.timeout);
+        let asked = tokio::time::timeout(within, self.try_upstream(route, rcpt)).await;
+        match asked.unwrap_or(Err(UpstreamError::Timeout(within))) {
             Ok(reply) if reply.code.is_positive() => Ok(reply),
             Ok(reply) => Err(refusal::upstream_said(reply)),
-            Err(error) => Err(self.upstream_failed(route, &error)),
+            Err(error) => {
+                // What the MTA knows of this transaction is lost with the connection.
+                let refusal = self.upstream_failed(route, &error);
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.lose_upstream(&refusal);
+                }
+                Err(refusal)
+            }
         }
     }
 
@@ -255,18 +283,13 @@ impl Session {
                 session.quit().await;
                 return Ok(reply);
             }
-            transaction.upstream = Some(Behind { route: route.to_owned(), session });
+            transaction.upstream = Some(Behind { route: route.to_owned(), session, announced: 0 });
         }
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
         let Some(behind) = behind else { return Err(UpstreamError::Closed) };
-        let answer = behind.session.rcpt(&rcpt.path, &rcpt.params).await;
-        if answer.is_err()
-            && let Some(transaction) = &mut self.transaction
-        {
-            // What the MTA knows of this transaction is lost with the connection.
-            transaction.upstream = None;
-        }
-        answer
+        let answer = behind.session.rcpt(&rcpt.path, &rcpt.params).await?;
+        behind.announced += usize::from(answer.code.is_positive());
+        Ok(answer)
     }
 
     async fn connect_upstream(&self, route: &str) -> Result<Upstream, UpstreamError> {

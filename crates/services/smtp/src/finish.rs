@@ -84,8 +84,13 @@ impl Session {
     /// Ends the message at the MTA behind and takes its answer.
     async fn relay(&mut self) -> Result<Relayed, Refusal> {
         let trace = self.trace();
+        let wanted = self.transaction.as_ref().map_or(0, |transaction| transaction.relayed_recipients());
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
-        let Some(Behind { route, session }) = behind else { return Err(nothing_to_do()) };
+        let Some(Behind { route, session, announced }) = behind else { return Err(nothing_to_do()) };
+        // The MTA's 250 counts for the recipients that this session there has accepted, and for nobody else.
+        if *announced != wanted {
+            return Err(nothing_to_do());
+        }
         let asked = Instant::now();
         let answer = session.finish().await;
         let route = route.clone();
@@ -100,12 +105,7 @@ impl Session {
                 Ok(relayed)
             }
             Ok(Err(reply)) => Err(refusal::upstream_said(reply)),
-            Err(error) => {
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.upstream = None;
-                }
-                Err(self.upstream_failed(&route, &error))
-            }
+            Err(error) => Err(self.upstream_failed(&route, &error)),
         }
     }
 
@@ -177,6 +177,7 @@ impl Session {
 
     /// Refuses the message and ends the transaction.
     fn refuse_message(&mut self, refusal: &Refusal) {
+        let refusal = &refusal.clone().traced(self.trace());
         self.protocol.refuse_message(refusal);
         // An MTA in the middle of DATA must not see the final dot: its connection goes with the transaction.
         self.refuse_transaction(refusal, At::End);
@@ -213,6 +214,7 @@ impl Session {
         if let Some(behind) = self.transaction.take().and_then(|transaction| transaction.upstream) {
             behind.session.quit().await;
         }
+        self.forget_origin();
     }
 }
 

@@ -4,7 +4,7 @@
 //! refused by its header costs neither. From then on each piece goes at once to the store's body and to
 //! the MTA, whichever the recipients need; memory holds one piece.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use postern_message::{HeaderCollector, Protocol, Received, Transmission};
 use postern_policy::{Action, Profile, Stage, judge};
@@ -19,16 +19,19 @@ use crate::upstream::UpstreamError;
 impl Session {
     /// DATA or the first BDAT: the message may come.
     pub(crate) fn data(&mut self) {
-        let room = self.service.cannot_take(0);
+        let lost = self.transaction.as_ref().and_then(|transaction| transaction.lost.clone());
+        let room = lost.or_else(|| self.service.cannot_take(0));
         let header = HeaderCollector::new(self.service.settings.header_size);
         let Some(transaction) = &mut self.transaction else { return };
         if let Some(refusal) = room {
+            let refusal = refusal.traced(transaction.trace);
             self.protocol.refuse(&refusal);
             // The client may try DATA again: the transaction stays open.
             transaction.refusal = Some(refusal);
             return;
         }
-        transaction.message = Some(Message { began: Instant::now(), size: 0, header, stage: Intake::Header });
+        transaction.message =
+            Some(Message { waited: Duration::ZERO, size: 0, header, stage: Intake::Header });
         self.protocol.proceed();
     }
 
@@ -172,15 +175,16 @@ impl Session {
     /// A piece to the MTA behind.
     async fn pass_on(&mut self, piece: &[u8], open: &mut bool) -> Result<(), Refusal> {
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
-        let Some(Behind { route, session }) = behind else { return Ok(()) };
+        let Some(Behind { route, session, .. }) = behind else { return Ok(()) };
         let Err(error) = session.body(piece).await else { return Ok(()) };
         let route = route.clone();
         // Without its final dot the MTA forgets the message (rfc5321 §4.1.1.4).
         *open = false;
+        let refusal = self.upstream_failed(&route, &error);
         if let Some(transaction) = &mut self.transaction {
-            transaction.upstream = None;
+            transaction.lose_upstream(&refusal);
         }
-        Err(self.upstream_failed(&route, &error))
+        Err(refusal)
     }
 
     fn take_stage(&mut self) -> Option<Intake> {
@@ -261,12 +265,14 @@ async fn open_upstream(transaction: &mut Transaction) -> Result<(), Failed> {
         if !reply.code.is_positive() {
             return Err(error(Why::Said(reply)));
         }
+        behind.announced = 0;
         for recipient in announced.filter(|recipient| !recipient.is_stored()) {
             let rcpt = &recipient.rcpt;
             let reply = session.rcpt(&rcpt.path, &rcpt.params).await.map_err(|e| error(Why::Error(e)))?;
             if !reply.code.is_positive() {
                 return Err(error(Why::Said(reply)));
             }
+            behind.announced += 1;
         }
     }
     let reply = session.data().await.map_err(|e| error(Why::Error(e)))?;

@@ -23,4 +23,4 @@ mod transaction;
 pub mod upstream;
 
 pub use service::{Door, Parts, Service};
-pub use settings::{Settings, Trust};
+pub use settings::{Offered, Settings, Trust};

@@ -2,16 +2,18 @@
 //!
 //! A promise such as 8BITMIME or SMTPUTF8 must hold for the message's whole way, and at EHLO nobody
 //! knows yet for whom the mail will be. So the offer is the intersection over all MTAs behind.
-//! What each of them offers is known from the last session with it; where that is older than a
-//! minute, a session just for that is made. An installation without MTAs behind pays nothing for this.
+//! What each of them offers is known from the last session with it; where that is older than a minute, a session
+//! just for that is made in the background, so that only the first client after a start ever
+//! waits for it. An installation without MTAs behind pays nothing for this.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postern_smtp::{Extension, Extensions};
 use postern_store::{Route, Store};
 
+use crate::settings::Offered;
 use crate::upstream::{Settings, Upstream, UpstreamError};
 
 /// How long what an MTA offered is believed, and how long one that does not answer is left alone.
@@ -25,12 +27,12 @@ pub(crate) struct Offers {
     routes: Mutex<Option<(Instant, Vec<String>)>>,
     known: Mutex<HashMap<String, Known>>,
     /// One question to one MTA at a time.
-    asking: tokio::sync::Mutex<()>,
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Debug)]
 struct Known {
-    /// `None`: it did not answer; nothing is promised for it.
+    /// `None`: it has never answered.
     extensions: Option<Extensions>,
     at: Instant,
 }
@@ -38,7 +40,7 @@ struct Known {
 impl Offers {
     /// `ours`, cut to what all MTAs behind offer.
     pub(crate) async fn cut(
-        &self,
+        self: &Arc<Self>,
         ours: Extensions,
         store: &Store,
         settings: &Settings,
@@ -46,13 +48,35 @@ impl Offers {
     ) -> Extensions {
         let mut offer = ours;
         for route in self.routes(store).await {
-            let known = match self.fresh(&route) {
+            let known = match self.known(&route) {
                 Some(known) => known,
                 None => self.ask(&route, settings, tls).await,
             };
-            offer = offer.intersect(&known.extensions.unwrap_or_else(Extensions::none));
+            if known.at.elapsed() > FRESH {
+                self.ask_in_background(route, settings.clone(), tls.clone());
+            }
+            // One that has never answered promises nothing and forbids nothing: its recipients hear 451.
+            if let Some(behind) = known.extensions {
+                offer = offer.intersect(&behind);
+            }
         }
         offer
+    }
+
+    fn ask_in_background(
+        self: &Arc<Self>,
+        route: String,
+        settings: Settings,
+        tls: postern_net::TlsConnector,
+    ) {
+        let offers = Arc::clone(self);
+        // One question at a time: with many clients, the first one's is enough.
+        if let Ok(turn) = Arc::clone(&self.asking).try_lock_owned() {
+            tokio::spawn(async move {
+                offers.ask_now(&route, &settings, &tls).await;
+                drop(turn);
+            });
+        }
     }
 
     /// Remembers what an MTA offers, from a session that was made anyway.
@@ -66,17 +90,20 @@ impl Offers {
         }
     }
 
-    fn fresh(&self, route: &str) -> Option<Known> {
-        let known = self.known.lock().ok()?.get(route).cloned()?;
-        (known.at.elapsed() < FRESH).then_some(known)
+    fn known(&self, route: &str) -> Option<Known> {
+        self.known.lock().ok()?.get(route).cloned()
     }
 
     async fn ask(&self, route: &str, settings: &Settings, tls: &postern_net::TlsConnector) -> Known {
         let _one_at_a_time = self.asking.lock().await;
         // Whoever waited finds the answer of the one who asked.
-        if let Some(known) = self.fresh(route) {
+        if let Some(known) = self.known(route) {
             return known;
         }
+        self.ask_now(route, settings, tls).await
+    }
+
+    async fn ask_now(&self, route: &str, settings: &Settings, tls: &postern_net::TlsConnector) -> Known {
         let extensions = match Upstream::connect(route, settings, tls, None).await {
             Ok(upstream) => {
                 let extensions = upstream.extensions().clone();
@@ -85,7 +112,8 @@ impl Offers {
             }
             Err(error) => {
                 report(route, &error);
-                None
+                // What it offered when it last answered is the best guess for when it is back.
+                self.known(route).and_then(|known| known.extensions)
             }
         };
         let known = Known { extensions, at: Instant::now() };
@@ -126,12 +154,15 @@ fn report(route: &str, error: &UpstreamError) {
 }
 
 /// What the SMTP service itself can do, before it is cut.
-pub(crate) fn ours(message_size: u64) -> Extensions {
-    Extensions::none()
-        .with_size(message_size)
+pub(crate) fn ours(settings: &crate::Settings) -> Extensions {
+    let ours = Extensions::none()
+        .with_size(settings.protocol.limits.message_size)
         .with(Extension::Pipelining)
         .with(Extension::EightBitMime)
-        .with(Extension::SmtpUtf8)
         .with(Extension::EnhancedStatusCodes)
-        .with(Extension::Chunking)
+        .with(Extension::Chunking);
+    match settings.smtp_utf8 {
+        Offered::Yes => ours.with(Extension::SmtpUtf8),
+        Offered::No => ours,
+    }
 }

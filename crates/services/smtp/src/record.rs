@@ -36,6 +36,7 @@ impl Session {
         });
         self.service.store.record(self.refused_record(transaction, refusal));
         self.transaction = None;
+        self.forget_origin();
     }
 
     /// Ends a transaction that nobody finished. It is recorded when something in it was refused.
@@ -49,6 +50,7 @@ impl Session {
             record.reply = "the client gave up".to_owned();
             self.service.store.record(record);
         }
+        self.forget_origin();
     }
 
     /// Records a session that was refused before its first MAIL.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use postern_smtp::command::{BodyType, MailParams, RcptParams};
 use postern_store::Queued;
 use postern_types::{ForwardPath, Reply, Timestamp};
+use tokio::task::JoinSet;
 
 use crate::service::Service;
 use crate::upstream::{Upstream, UpstreamError};
@@ -19,6 +20,8 @@ use crate::upstream::{Upstream, UpstreamError};
 const LOOK: Duration = Duration::from_secs(1);
 /// How long an entry is ours while it is being handed over.
 const LEASE: Duration = Duration::from_secs(15 * 60);
+/// How long one attempt may take; well within the lease.
+const ATTEMPT: Duration = Duration::from_secs(10 * 60);
 /// Between the first two attempts; doubled from one to the next.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// Between attempts at most.
@@ -40,7 +43,8 @@ enum Undelivered {
 }
 
 impl Service {
-    /// Hands released copies to the MTAs behind, until the process is to stop.
+    /// Hands released copies to the MTAs behind, until the process is to stop; what is under way then gets as
+    /// long as sessions do.
     pub async fn deliver_released(self: Arc<Self>) {
         let stop = self.shutdown.clone();
         loop {
@@ -49,11 +53,15 @@ impl Service {
                 () = stop.begun() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            self.deliver_due().await;
+            tokio::select! {
+                biased;
+                () = stop.expired() => return,
+                () = self.deliver_due() => {}
+            }
         }
     }
 
-    async fn deliver_due(&self) {
+    async fn deliver_due(self: &Arc<Self>) {
         let now = Timestamp::now();
         // Asked first because it only reads: an empty queue costs no commit.
         match self.store.next_queued_at().await {
@@ -63,16 +71,21 @@ impl Service {
         }
         match self.store.lease_queued(now, now.plus(LEASE), BATCH).await {
             Ok(entries) => {
+                // Side by side: an MTA that hangs holds up nobody else's mail of this batch.
+                let mut deliveries = JoinSet::new();
                 for entry in entries {
-                    self.deliver(entry).await;
+                    let service = Arc::clone(self);
+                    deliveries.spawn(async move { service.deliver(entry).await });
                 }
+                while deliveries.join_next().await.is_some() {}
             }
             Err(error) => tracing::warn!(%error, "the queue cannot be read"),
         }
     }
 
     async fn deliver(&self, entry: Queued) {
-        let done = match self.hand_over(&entry).await {
+        let handed = tokio::time::timeout(ATTEMPT, self.hand_over(&entry)).await;
+        let done = match handed.unwrap_or(Err(UpstreamError::Timeout(ATTEMPT).into())) {
             Ok(reply) => {
                 tracing::info!(trace = %entry.trace, to = %entry.recipient, %reply, "a released message is with the MTA behind");
                 self.store.remove_queued(entry.id).await

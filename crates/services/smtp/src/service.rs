@@ -89,7 +89,7 @@ pub struct Service {
     lmtp: Arc<server::Settings>,
     /// What we offer, before STARTTLS and what MTAs behind cannot do.
     pub(crate) offer: Extensions,
-    pub(crate) offers: Offers,
+    pub(crate) offers: Arc<Offers>,
     pub(crate) store: Store,
     gate: Gate,
     pub(crate) policy: Arc<ArcSwap<Policy>>,
@@ -126,8 +126,8 @@ impl Service {
         Arc::new(Self {
             smtp: with(Flavour::Smtp),
             lmtp: with(Flavour::Lmtp),
-            offer: offer::ours(settings.protocol.limits.message_size),
-            offers: Offers::default(),
+            offer: offer::ours(&settings),
+            offers: Arc::default(),
             settings,
             store,
             gate,
@@ -186,23 +186,29 @@ impl Service {
             self.turn_away(door, stream, RefusedWhy::Shedding, &refusal);
             return None;
         }
-        let admitted = match self.admission.admit(ip, Instant::now()) {
-            Ok(admitted) => admitted,
-            Err(why) => {
-                self.turn_away(door, stream, reason(why), &refusal::too_many_connections(why.to_string()));
-                return None;
+        // Behind a balancer the limits hold for the client that it names: see `behind_balancer`.
+        let admitted = if direct {
+            match self.admission.admit(ip, Instant::now()) {
+                Ok(admitted) => Some(admitted),
+                Err(why) => {
+                    self.turn_away(
+                        door,
+                        stream,
+                        reason(why),
+                        &refusal::too_many_connections(why.to_string()),
+                    );
+                    return None;
+                }
             }
+        } else {
+            None
         };
         self.events.emit(&Happened::ConnectionOpened { service: door.service(), client: ip });
         Some((self.places(door, admitted), stream))
     }
 
-    fn places(&self, door: Door, admitted: Admitted) -> Places {
-        Places {
-            _admitted: Some(admitted),
-            _live: self.shutdown.session(),
-            _open: self.events.open_session(door.service()),
-        }
+    fn places(&self, door: Door, admitted: Option<Admitted>) -> Places {
+        Places { admitted, _live: self.shutdown.session(), _open: self.events.open_session(door.service()) }
     }
 
     fn turn_away(&self, door: Door, stream: Stream, why: RefusedWhy, refusal: &Refusal) {
@@ -217,19 +223,19 @@ impl Service {
     }
 
     /// PROXY header, implicit TLS, and then the session.
-    async fn session(self: Arc<Self>, door: Door, mut stream: Stream, places: Places) {
+    async fn session(self: Arc<Self>, door: Door, mut stream: Stream, mut places: Places) {
         let mut address = stream.peer();
         if self.settings.trust.proxy_protocol.contains(address.ip()) {
             match announce::read(&mut stream, self.settings.timeout_stressed).await {
-                Ok(Some(source)) => address = source,
-                Ok(None) => {}
+                Ok(source) => address = source.unwrap_or(address),
                 Err(error) => {
                     tracing::warn!(peer = %address, %error, "no usable PROXY header from a host that must send one");
                     return;
                 }
             }
-            if let Some((why, refusal)) = self.turned_away_by_list(address.ip()) {
-                return self.turn_away(door, stream, why, &refusal);
+            match self.behind_balancer(address.ip()) {
+                Ok(admitted) => places.admitted = Some(admitted),
+                Err((why, refusal)) => return self.turn_away(door, stream, why, &refusal),
             }
         }
         if door == Door::SmtpTls {
@@ -247,6 +253,15 @@ impl Service {
         session.note_tls();
         // Boxed: the future is large, and a spawned task is moved.
         Box::pin(session.run(places)).await;
+    }
+
+    /// Lists and limits for a client that a balancer has named.
+    fn behind_balancer(&self, ip: IpAddr) -> Result<Admitted, (RefusedWhy, Refusal)> {
+        if let Some(refused) = self.turned_away_by_list(ip) {
+            return Err(refused);
+        }
+        let admitted = self.admission.admit(ip, Instant::now());
+        admitted.map_err(|why| (reason(why), refusal::too_many_connections(why.to_string())))
     }
 
     /// Begins to collect evidence about a client.

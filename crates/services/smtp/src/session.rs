@@ -35,13 +35,16 @@ pub(crate) struct Session {
     /// Messages accepted so far.
     pub(crate) messages: u32,
     began: Instant,
-    /// Since when the client owes us something; under stress that is what counts.
-    waiting_since: Instant,
+    /// Since when the client owes us a whole command; our own time does not count.
+    waiting_since: Option<Instant>,
+    /// The connection's own client, while XFORWARD has named another for one transaction.
+    pub(crate) own: Option<Client>,
 }
 
 /// What is held as long as the session lives: its places in the counts.
 pub(crate) struct Places {
-    pub(crate) _admitted: Option<Admitted>,
+    /// For a client behind a balancer, once it is known.
+    pub(crate) admitted: Option<Admitted>,
     pub(crate) _live: LiveSession,
     pub(crate) _open: OpenSession,
 }
@@ -87,7 +90,8 @@ impl Session {
             transaction: None,
             messages: 0,
             began: now,
-            waiting_since: now,
+            waiting_since: None,
+            own: None,
         }
     }
 
@@ -117,7 +121,7 @@ impl Session {
     /// Does what the protocol asks for.
     async fn answer(&mut self, event: Event) -> io::Result<Flow> {
         if event != Event::NeedInput {
-            self.waiting_since = Instant::now();
+            self.waiting_since = None;
         }
         match event {
             Event::NeedInput => return self.read().await,
@@ -155,7 +159,9 @@ impl Session {
         }
         let in_message = self.transaction.as_ref().is_some_and(|transaction| transaction.message.is_some());
         let expect = if in_message { Expect::Body } else { Expect::Commands };
-        let within = self.patience();
+        let asked = Instant::now();
+        let since = *self.waiting_since.get_or_insert(asked);
+        let within = self.patience(asked.saturating_duration_since(since));
         let stop = self.service.shutdown.clone();
         let idle = self.transaction.is_none();
         let stopping = async { if idle { stop.begun().await } else { stop.expired().await } };
@@ -164,6 +170,10 @@ impl Session {
             read = tokio::time::timeout(within, self.io.read(expect)) => read,
             () = stopping => return self.abort(&refusal::stopping(), SessionEnd::Stopping).await,
         };
+        let message = self.transaction.as_mut().and_then(|transaction| transaction.message.as_mut());
+        if let Some(message) = message {
+            message.waited += asked.elapsed();
+        }
         match read {
             Err(_) => self.abort(&refusal::timed_out(), SessionEnd::Timeout).await,
             Ok(Ok([])) => Ok(Flow::End(SessionEnd::Closed)),
@@ -175,22 +185,20 @@ impl Session {
         }
     }
 
-    /// How long the client may be silent from now on. Under stress the time counts from the last whole
-    /// command, so that a byte now and then buys nothing; a message must come at a rate of at
-    /// least 1 KiB a second on the average after the first timeout.
-    fn patience(&self) -> Duration {
+    /// How long the client may be silent from now on. The time counts from the last whole command (`waited`
+    /// ago), so that a byte now and then buys nothing; a message must come at a rate of at least
+    /// 1 KiB a second on the average after the first timeout.
+    fn patience(&self, waited: Duration) -> Duration {
         let settings = &self.service.settings;
         let message = self.transaction.as_ref().and_then(|transaction| transaction.message.as_ref());
         match (self.service.pressure.level(), message) {
-            (Level::Normal, None) => settings.timeout.saturating_sub(self.waiting_since.elapsed()),
-            (Level::Stressed | Level::Shedding, None) => {
-                settings.timeout_stressed.saturating_sub(self.waiting_since.elapsed())
-            }
+            (Level::Normal, None) => settings.timeout.saturating_sub(waited),
+            (Level::Stressed | Level::Shedding, None) => settings.timeout_stressed.saturating_sub(waited),
             (level, Some(message)) => {
                 let silent =
                     if level == Level::Normal { settings.timeout } else { settings.timeout_stressed };
                 let whole = settings.timeout + Duration::from_secs(message.size / 1024);
-                silent.min(whole.saturating_sub(message.began.elapsed()))
+                silent.min(whole.saturating_sub(message.waited))
             }
         }
     }

@@ -16,6 +16,8 @@ pub struct Settings {
     pub hostname: Domain,
     /// The protocol's limits and leniency; the flavour is the door's.
     pub protocol: server::Settings,
+    /// Whether addresses in UTF-8 are taken (RFC 6531).
+    pub smtp_utf8: Offered,
     /// Octets of a message's header; 102,400 (Postfix: `header_size_limit`).
     pub header_size: usize,
     /// How long a client may be silent; 300 s (Postfix: `smtpd_timeout`).
@@ -34,6 +36,15 @@ pub struct Settings {
     pub trust: Trust,
     /// The MTAs behind.
     pub upstream: upstream::Settings,
+}
+
+/// Whether an extension is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// In every EHLO answer, unless an MTA behind cannot do it.
+    Yes,
+    /// Never.
+    No,
 }
 
 /// The networks whose hosts may say who the client really is. Nobody, unless set.
@@ -65,6 +76,7 @@ impl Settings {
     pub fn new(hostname: Domain) -> Self {
         Self {
             protocol: server::Settings::new(hostname.clone()),
+            smtp_utf8: Offered::Yes,
             header_size: postern_message::DEFAULT_HEADER_SIZE,
             timeout: Duration::from_secs(300),
             timeout_stressed: Duration::from_secs(10),

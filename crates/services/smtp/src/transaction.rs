@@ -1,6 +1,6 @@
 //! What MAIL begins and the answer to the message ends: one transaction and its recipients.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use postern_message::HeaderCollector;
 use postern_policy::{RecipientVerdict, Verdict};
@@ -24,6 +24,9 @@ pub(crate) struct Transaction {
     pub(crate) refusal: Option<Refusal>,
     /// The MTA behind, once a recipient of its domain was accepted.
     pub(crate) upstream: Option<Behind>,
+    /// Why the MTA behind was lost with recipients that it had accepted: from then on nothing can be
+    /// promised for them, and the transaction must not be accepted.
+    pub(crate) lost: Option<Refusal>,
     /// The message, once DATA was answered.
     pub(crate) message: Option<Message>,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Transaction {
 pub(crate) struct Behind {
     pub(crate) route: String,
     pub(crate) session: Upstream,
+    /// Recipients that this session there has accepted.
+    pub(crate) announced: usize,
 }
 
 /// A recipient that was answered 250.
@@ -66,7 +71,8 @@ pub(crate) enum Placement {
 
 /// The message as it comes in.
 pub(crate) struct Message {
-    pub(crate) began: Instant,
+    /// How long the client has been waited for; not the time that we or the MTA took.
+    pub(crate) waited: Duration,
     pub(crate) size: u64,
     pub(crate) header: HeaderCollector,
     pub(crate) stage: Intake,
@@ -100,6 +106,7 @@ impl Transaction {
             refused_by: Vec::new(),
             refusal: None,
             upstream: None,
+            lost: None,
             message: None,
         }
     }
@@ -112,6 +119,20 @@ impl Transaction {
     /// Whether any recipient's copy goes to the MTA behind.
     pub(crate) fn relays(&self) -> bool {
         self.recipients.iter().any(|recipient| !recipient.is_stored())
+    }
+
+    /// How many recipients the MTA behind must have accepted.
+    pub(crate) fn relayed_recipients(&self) -> usize {
+        self.recipients.iter().filter(|recipient| !recipient.is_stored()).count()
+    }
+
+    /// The session with the MTA behind is gone. With it goes what it had accepted, and so the transaction,
+    /// if there was anything.
+    pub(crate) fn lose_upstream(&mut self, refusal: &Refusal) {
+        self.upstream = None;
+        if self.relays() {
+            self.lost = Some(refusal.clone());
+        }
     }
 
     /// Remembers a refused recipient.

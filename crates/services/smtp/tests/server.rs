@@ -330,8 +330,43 @@ async fn the_header_is_bounded_and_the_body_is_not_counted_to_it() {
     envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
     let long = format!("X-Long: {}\r\n", "x".repeat(500)).repeat(5);
     c.send_bytes(format!("{long}\r\nbody\r\n.\r\n").as_bytes()).await;
-    c.expect("552 5.3.4 the message header is larger than 2000 bytes").await;
+    c.expect("552 5.3.4 the message header is larger than 2000 bytes (*)").await;
     envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
     c.send_bytes(format!("Subject: short\r\n\r\n{long}.\r\n").as_bytes()).await;
     c.expect("250 *").await;
+}
+
+#[tokio::test]
+async fn xforward_names_the_client_of_one_message() {
+    let neighbour = Ipv4Addr::new(127, 0, 7, 3);
+    let house = House::build(|plan| plan.settings.trust.xforward = set(&[neighbour.into()])).await;
+    let mut c = house.client_from(neighbour).await;
+    c.send("XFORWARD NAME=mail.example.org ADDR=192.0.2.7 HELO=mail.example.org").await;
+    c.expect("250 *").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+    envelope(&mut c, "carl@example.org", &["ann@example.test"]).await;
+    c.send_bytes(&data()).await;
+    c.expect("250 *").await;
+    let traces = house.traces(2).await;
+    let clients: Vec<String> = traces.iter().map(|trace| trace.client.to_string()).collect();
+    assert_eq!(clients, ["127.0.7.3", "192.0.2.7"], "the latest first");
+}
+
+#[tokio::test]
+async fn limits_hold_for_the_clients_behind_a_balancer() {
+    let balancer = Ipv4Addr::new(127, 0, 7, 4);
+    let house = House::build(|plan| {
+        plan.settings.trust.proxy_protocol = set(&[balancer.into()]);
+        plan.limits.per_host = 1;
+    })
+    .await;
+    let mut held = Vec::new();
+    for (client, hears) in [("192.0.2.1", "220 *"), ("192.0.2.2", "220 *"), ("192.0.2.1", "421 4.7.0 *")] {
+        let mut c = Client::connect_from(balancer, house.smtp).await.unwrap();
+        c.send_bytes(format!("PROXY TCP4 {client} 192.0.2.25 50000 25\r\n").as_bytes()).await;
+        c.expect(hears).await;
+        held.push(c);
+    }
 }

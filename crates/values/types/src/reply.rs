@@ -209,6 +209,16 @@ impl Refusal {
         self
     }
 
+    /// Puts the trace id behind the last line, so that whoever reads the reply can find the trace. Once.
+    #[must_use]
+    pub fn traced(mut self, trace: crate::TraceId) -> Self {
+        let id = trace.to_string();
+        if let Some(last) = self.reply.lines.last_mut().filter(|line| !line.contains(&id)) {
+            *last = Cow::Owned(format!("{last} ({id})"));
+        }
+        self
+    }
+
     /// Ends the connection after the reply.
     #[must_use]
     pub fn and_close(mut self) -> Self {
@@ -233,6 +243,13 @@ mod tests {
         let mut out = Vec::new();
         Reply::new(550, None, "no\r\n250 yes").encode(&mut out);
         assert_eq!(out, b"550 no  250 yes\r\n");
+    }
+
+    #[test]
+    fn a_refusal_names_its_trace_once() {
+        let trace = crate::TraceId::from_i64(77).unwrap();
+        let refusal = Refusal::new(Blame::Us, 451, (4, 3, 0), "later").traced(trace).traced(trace);
+        assert_eq!(refusal.reply.to_string(), format!("451 4.3.0 later ({trace})"));
     }
 
     #[test]

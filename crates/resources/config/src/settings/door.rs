@@ -100,7 +100,7 @@ settings! {
     pub struct Trust in Table("trust") {
         /// May send XCLIENT: the session goes on as if the named client had connected.
         xclient: Vec<Network> = [];
-        /// May send XFORWARD: the named client is logged and stands in the trace; it is not judged.
+        /// May send XFORWARD: for one message, the named client is judged, logged and stands in the trace.
         xforward: Vec<Network> = [];
         /// Must begin every connection with a PROXY protocol header (version 1 or 2), as a load balancer does.
         proxy_protocol: Vec<Network> = [];

@@ -144,9 +144,6 @@ settings! {
         write_timeout: Duration = "5 min", "10 s" ..= "1 h";
         /// The least time between two sign-ins to one mailbox (RFC 2449 §6.5, LOGIN-DELAY); `0 s` switches it off.
         login_delay: Duration = "0 s", "0 s" ..= "1 h";
-        /// How long mail stays after it was fetched (RFC 2449 §6.7, EXPIRE), in whole days; without it
-        /// mail stays until it is deleted (`EXPIRE NEVER`).
-        expire: Option<Duration> = optional;
         /// Whether passwords may come over a connection without TLS.
         plaintext: Plaintext = "after-tls";
     }
