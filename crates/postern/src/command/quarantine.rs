@@ -90,10 +90,7 @@ impl QuarantineCommand {
 /// Where the recipient's mail goes today, which need not be where it went when the message came.
 async fn destination(store: &Store, recipient: &Address) -> Result<ReleaseTo, Failure> {
     match store.resolve(&ForwardPath::Address(recipient.clone())).await? {
-        Resolution::Mailboxes(accounts) => match accounts.first() {
-            Some(&account) => Ok(ReleaseTo::Mailbox(account)),
-            None => Err(gone(recipient)),
-        },
+        Resolution::Mailboxes(accounts) => Ok(ReleaseTo::Mailboxes(accounts)),
         Resolution::Proxy(route) => {
             Ok(ReleaseTo::Queue { route: Some(route), expires_at: Timestamp::now().plus(PATIENCE) })
         }

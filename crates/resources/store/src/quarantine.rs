@@ -75,8 +75,8 @@ pub struct QuarantineQuery {
 /// Where a released copy goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseTo {
-    /// Into an account's INBOX.
-    Mailbox(AccountId),
+    /// Into the INBOX of each of these accounts: all that the recipient stands for.
+    Mailboxes(Vec<AccountId>),
     /// Into the queue, for the MTA behind or another server.
     Queue {
         /// The next hop `host:port`; by MX where none is given.
@@ -87,10 +87,10 @@ pub enum ReleaseTo {
 }
 
 /// What a release did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Release {
-    /// It is delivered now.
-    Delivered(Placed),
+    /// It is delivered now, to these places.
+    Delivered(Vec<Placed>),
     /// It had been released before; nothing was done.
     AlreadyReleased,
 }

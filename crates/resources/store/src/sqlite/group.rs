@@ -131,6 +131,8 @@ impl GroupCommit {
             }
             Err(error) => {
                 self.fail_all_waiting(&mut group, first, &error);
+                // Traces try again later, not at once and for ever.
+                self.traces_due = self.traces_due.map(|_| Instant::now() + self.trace_delay);
                 Err(error)
             }
         };

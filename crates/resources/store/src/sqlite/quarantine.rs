@@ -92,19 +92,25 @@ pub(crate) fn release(
     let (body, prefix) = parts(connection, id)?;
     let prefix = bodies::prefix(connection, folder, prefix)?;
     let size = entry.size.saturating_sub(prefix.len() as u64);
-    bodies::add_copy(connection, body)?;
-    let copy = match to {
-        ReleaseTo::Mailbox(account) => MessageCopy::Mailbox { account: *account, prefix },
-        ReleaseTo::Queue { route, expires_at } => MessageCopy::Queue {
+    let copies: Vec<MessageCopy> = match to {
+        ReleaseTo::Mailboxes(accounts) => {
+            let copy = |&account| MessageCopy::Mailbox { account, prefix: prefix.clone() };
+            accounts.iter().map(copy).collect()
+        }
+        ReleaseTo::Queue { route, expires_at } => vec![MessageCopy::Queue {
             recipient: entry.recipient,
             route: route.clone(),
             parameters: String::new(),
             expires_at: *expires_at,
             prefix,
-        },
+        }],
     };
-    let placed =
-        Stored { id: body, size, trace: entry.trace, at: now }.place(connection, &entry.sender, &copy)?;
+    let mut placed = Vec::with_capacity(copies.len());
+    for copy in &copies {
+        bodies::add_copy(connection, body)?;
+        let stored = Stored { id: body, size, trace: entry.trace, at: now };
+        placed.push(stored.place(connection, &entry.sender, copy)?);
+    }
     connection.execute("UPDATE quarantine SET state = ?2 WHERE id = ?1", params![id.0, RELEASED])?;
     Ok(Release::Delivered(placed))
 }

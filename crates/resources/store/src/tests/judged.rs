@@ -72,12 +72,14 @@ async fn a_held_message_is_released_exactly_once() {
     let mut tasks = Vec::new();
     for _ in 0..20 {
         let (store, anna) = (house.store.clone(), house.anna);
-        tasks.push(tokio::spawn(async move { store.release(id, ReleaseTo::Mailbox(anna)).await.unwrap() }));
+        tasks.push(tokio::spawn(async move {
+            store.release(id, ReleaseTo::Mailboxes(vec![anna])).await.unwrap()
+        }));
     }
     let mut delivered = Vec::new();
     for task in tasks {
         if let Release::Delivered(placed) = task.await.unwrap() {
-            delivered.push(uid(placed));
+            delivered.extend(placed.into_iter().map(uid));
         }
     }
     assert_eq!(delivered, [1]);
@@ -86,22 +88,35 @@ async fn a_held_message_is_released_exactly_once() {
     // What was released stays when the held copy goes.
     house.store.delete_quarantined(id).await.unwrap();
     assert_eq!(house.read(house.anna, 1).await.unwrap(), whole(b"text"));
-    let gone = house.store.release(id, ReleaseTo::Mailbox(house.anna)).await;
+    let gone = house.store.release(id, ReleaseTo::Mailboxes(vec![house.anna])).await;
     assert!(matches!(gone, Err(StoreError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn a_release_for_an_alias_reaches_everybody_behind_it() {
+    let house = House::new().await;
+    let id = hold(&house, b"text").await;
+    let bert = house.store.add_account(address("bert@example.test"), "!".into()).await.unwrap();
+    house.store.release(id, ReleaseTo::Mailboxes(vec![house.anna, bert])).await.unwrap();
+    for account in [house.anna, bert] {
+        assert_eq!(house.read(account, 1).await.unwrap(), whole(b"text"));
+    }
+    house.store.delete_quarantined(id).await.unwrap();
+    assert_eq!(house.read(bert, 1).await.unwrap(), whole(b"text"));
 }
 
 #[tokio::test]
 async fn a_release_that_cannot_be_delivered_leaves_the_message_held() {
     let house = House::new().await;
     let id = hold(&house, b"text").await;
-    let nobody = house.store.release(id, ReleaseTo::Mailbox(AccountId(4711))).await;
+    let nobody = house.store.release(id, ReleaseTo::Mailboxes(vec![AccountId(4711)])).await;
     assert!(matches!(nobody, Err(StoreError::NotFound { .. })));
     assert_eq!(house.store.quarantined(id).await.unwrap().state, QuarantineState::Held);
     let later = Timestamp::now().plus(HOUR);
     let to = ReleaseTo::Queue { route: Some("10.0.0.1:25".into()), expires_at: later };
-    let Release::Delivered(Placed::Queue(queued)) = house.store.release(id, to).await.unwrap() else {
-        panic!("not queued");
-    };
+    let released = house.store.release(id, to).await.unwrap();
+    let Release::Delivered(placed) = released else { panic!("not delivered") };
+    let [Placed::Queue(queued)] = placed[..] else { panic!("not queued: {placed:?}") };
     let entry = house.store.queued(queued).await.unwrap();
     assert_eq!(
         (entry.route.as_deref(), entry.recipient),
@@ -117,7 +132,7 @@ async fn the_quarantine_is_listed_by_recipient_state_and_page() {
     for n in 0..5 {
         ids.push(hold(&house, &content(n, 100)).await);
     }
-    house.store.release(ids[0], ReleaseTo::Mailbox(house.anna)).await.unwrap();
+    house.store.release(ids[0], ReleaseTo::Mailboxes(vec![house.anna])).await.unwrap();
     let list = async |query: QuarantineQuery| -> Vec<QuarantineId> {
         house.store.quarantine(query).await.unwrap().iter().map(|entry| entry.id).collect()
     };
