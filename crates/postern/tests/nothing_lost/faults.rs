@@ -165,6 +165,23 @@ async fn a_disk_that_cannot_be_written_puts_mail_off_until_it_can() {
 }
 
 #[tokio::test]
+async fn a_disk_that_cannot_be_read_puts_recipients_off() {
+    if !strace::may_trace().await {
+        return;
+    }
+    let house = House::new().await;
+    let mut server = house.start().await;
+    // Nobody has been looked up yet, so nobody is known from memory.
+    let fault = Fault::on(server.pid(), &house.data.join("postern.db"), "pread64", "EIO").await;
+    let reply = send(&house, "ann@example.test", "unread", 2_000).await;
+    assert_eq!(reply.code, 451, "not 550: she may well be there: {reply}");
+    server.logs("*resolve*").await;
+    assert!(server.runs());
+    fault.off().await;
+    house.honest_mail_flows("readable again").await;
+}
+
+#[tokio::test]
 async fn a_store_that_cannot_be_written_at_all_is_said_at_the_start() {
     let Some(disk) = Disk::new(16) else { return };
     let house = House::build(|plan| plan.data = Some(disk.path().join("data"))).await;
