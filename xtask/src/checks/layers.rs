@@ -14,6 +14,7 @@ const SAME_FLOOR: &[(&str, &str, &str)] = &[
     ("postern-smtp", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-pop3", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-gate", "postern-policy", "the collectors fill the evidence that policy defines"),
+    ("postern-gate", "postern-dialup", "a collector asks for names, and has them scored"),
 ];
 
 /// What would make a crate of the lowest floor touch the world.

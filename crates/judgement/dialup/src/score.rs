@@ -1,0 +1,218 @@
+//! From an observation to a likelihood, and why.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Spelled;
+use crate::mask::{HOLE, Masked, runs};
+use crate::name::Name;
+use crate::template::{Kinship, Neighbours, is_code};
+use crate::word::{self, Kind};
+use crate::{Feature, MAX_NAMES, Observation, Weights};
+
+/// How likely a host is a dial-up one, from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Likelihood(u8);
+
+/// What an observation comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// How likely the host is a dial-up one.
+    pub likelihood: Likelihood,
+    /// The name that decided: of several, the one that speaks most for the host. Empty where there is none.
+    pub name: String,
+    /// What was seen, each with its weight.
+    pub reasons: Vec<Reason>,
+}
+
+/// Something seen, and what it weighs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What was seen.
+    pub feature: Feature,
+    /// Hundredths of log-odds.
+    pub weight: i32,
+    /// Where: a piece of the name, or a count. May be empty.
+    pub detail: String,
+}
+
+impl Likelihood {
+    /// From here on a host counts as a dial-up one.
+    pub const THRESHOLD: Self = Self(60);
+
+    /// A likelihood; beyond 100 is 100.
+    #[must_use]
+    pub const fn new(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+
+    /// From 0 to 100.
+    #[must_use]
+    pub const fn percent(self) -> u8 {
+        self.0
+    }
+
+    /// The logistic function of hundredths of log-odds.
+    fn of(sum: i32) -> Self {
+        let share = 100.0 / (1.0 + (-f64::from(sum) / 100.0).exp());
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
+        Self(share.round() as u8)
+    }
+}
+
+impl Assessment {
+    /// Whether the host counts as a dial-up one.
+    #[must_use]
+    pub fn is_dialup(&self) -> bool {
+        self.likelihood >= Likelihood::THRESHOLD
+    }
+}
+
+/// How likely the host is a dial-up one. Without a name nothing is known, and the likelihood is 0.
+#[must_use]
+pub fn score(observation: &Observation, weights: &Weights) -> Assessment {
+    let spelled = Spelled::new(observation.address);
+    let neighbours = Neighbours::new(observation);
+    let names = observation.names.iter().filter(|name| !name.is_empty()).take(MAX_NAMES);
+    let seen = names.map(|name| {
+        let name = Name::new(name);
+        let seen = look(observation, &name, &spelled, &neighbours);
+        (sum(&seen, weights), name, seen)
+    });
+    // Whoever has one name that was given to him by hand is no dial-up host.
+    let Some((total, name, seen)) = seen.min_by_key(|(total, ..)| *total) else {
+        return Assessment { likelihood: Likelihood(0), name: String::new(), reasons: Vec::new() };
+    };
+    let reasons =
+        seen.into_iter().map(|(feature, detail)| Reason { feature, weight: weights[feature], detail });
+    Assessment {
+        likelihood: Likelihood::of(total),
+        name: name.as_str().to_owned(),
+        reasons: reasons.collect(),
+    }
+}
+
+/// Whether the neighbours' names could change the answer to an observation without any: else they need not be
+/// asked for.
+#[must_use]
+pub fn neighbours_matter(observation: &Observation, weights: &Weights) -> bool {
+    let assessment = score(observation, weights);
+    if assessment.name.is_empty() {
+        return false;
+    }
+    let total =
+        assessment.reasons.iter().fold(weights.bias(), |sum, reason| sum.saturating_add(reason.weight));
+    if assessment.reasons.iter().any(|reason| says_server(reason.feature)) {
+        return false;
+    }
+    let is = |feature| Likelihood::of(total.saturating_add(weights[feature])) >= Likelihood::THRESHOLD;
+    is(Feature::TemplateFilled) != is(Feature::NeighboursDiffer)
+}
+
+type Seen = Vec<(Feature, String)>;
+
+fn sum(seen: &Seen, weights: &Weights) -> i32 {
+    seen.iter().fold(weights.bias(), |sum, (feature, _)| sum.saturating_add(weights[*feature]))
+}
+
+/// Whether a feature says that the host serves.
+fn says_server(feature: Feature) -> bool {
+    matches!(
+        feature,
+        Feature::ServerWord | Feature::StaticWord | Feature::HostingWord | Feature::HostingDomain
+    )
+}
+
+fn look(observation: &Observation, name: &Name, spelled: &Spelled, neighbours: &Neighbours) -> Seen {
+    let masked = Masked::new(name.host(), spelled);
+    let mut seen = Seen::new();
+    let whole = spelled.parts.len();
+    match masked.parts {
+        0 => {}
+        1 => seen.push((Feature::LastOctet, masked.held.clone())),
+        parts if parts == whole => seen.push((Feature::WholeAddress, masked.held.clone())),
+        _ => seen.push((Feature::PartOfAddress, masked.held.clone())),
+    }
+    words(&masked, &mut seen);
+    if word::is_hosting(name.domain()) {
+        seen.push((Feature::HostingDomain, name.domain().to_owned()));
+    }
+    shape(name, &masked, &mut seen);
+    if observation.names.len() > 1 {
+        seen.push((Feature::SeveralNames, observation.names.len().to_string()));
+    }
+    let serves = seen.iter().any(|(feature, _)| says_server(*feature));
+    seen.extend(kinship(neighbours.kinship(observation.address, name, &masked), serves));
+    if observation.sender_points_here {
+        seen.push((Feature::SenderPointsHere, String::new()));
+    }
+    if observation.spf_pass {
+        seen.push((Feature::SpfPass, String::new()));
+    }
+    seen
+}
+
+/// The words of the host part, each kind once.
+fn words(masked: &Masked, seen: &mut Seen) {
+    for (place, kind) in word::words(&masked.text) {
+        let feature = match kind {
+            Kind::Client => Feature::ClientWord,
+            Kind::Server => Feature::ServerWord,
+            Kind::Static => Feature::StaticWord,
+            Kind::Hosting => Feature::HostingWord,
+        };
+        if seen.iter().all(|(known, _)| *known != feature) {
+            seen.push((feature, masked.text[place].to_owned()));
+        }
+    }
+}
+
+fn shape(name: &Name, masked: &Masked, seen: &mut Seen) {
+    let host = name.host();
+    if host.is_empty() {
+        seen.push((Feature::BareDomain, String::new()));
+        return;
+    }
+    let digits = host.bytes().filter(u8::is_ascii_digit).count();
+    // mail100 has a number too.
+    if digits >= 6 && 3 * digits >= host.len() {
+        seen.push((Feature::ManyNumbers, format!("{digits} of {}", host.len())));
+    }
+    let tokens = runs(masked.text.as_bytes(), |byte| byte.is_ascii_alphanumeric());
+    let long = tokens.into_iter().map(|token| &masked.text[token]).find(|token| {
+        let numbers = runs(token.as_bytes(), |byte| byte.is_ascii_digit());
+        is_code(token) || numbers.into_iter().any(|number| number.len() >= 4)
+    });
+    if let Some(long) = long.filter(|long| !long.contains(HOLE)) {
+        seen.push((Feature::LongNumber, long.to_owned()));
+    }
+}
+
+fn kinship(kinship: Kinship, serves: bool) -> Option<(Feature, String)> {
+    let count = |same, of| format!("{same} of {of}");
+    match kinship {
+        // Those who run many servers number them.
+        _ if serves => None,
+        Kinship::Strangers => Some((Feature::NeighboursDiffer, String::new())),
+        Kinship::Filled { same, of } => Some((Feature::TemplateFilled, count(same, of))),
+        Kinship::Numbered { same, of } => Some((Feature::TemplateNumbered, count(same, of))),
+        Kinship::Alike { same, of } => Some((Feature::NeighboursAlike, count(same, of))),
+        Kinship::Unknown | Kinship::Mixed => None,
+    }
+}
+
+/// `+4.0: the name holds the whole address (203-0-113-9)`.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+.1}: {}", f64::from(self.weight) / 100.0, self.feature)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+impl fmt::Display for Likelihood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
