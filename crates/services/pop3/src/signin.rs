@@ -15,7 +15,8 @@ impl Session {
     /// Answers [`postern_pop3::Event::Login`].
     pub(crate) async fn sign_in(&mut self, credentials: Credentials) {
         let name = credentials.user.clone();
-        if !self.wait_for_turn(&name).await {
+        let guarded = self.service.guarded_name(&name);
+        if !self.wait_for_turn(&guarded).await {
             self.report(&name, SignInOutcome::Banned);
             self.ended_by = SessionEnd::Refused;
             return self.protocol.end(&banned());
@@ -26,11 +27,11 @@ impl Session {
         };
         let parts = &self.service.parts;
         let Some(account) = account else {
-            parts.guard.failed(self.client, &name, parts.clock.now());
+            parts.guard.failed(self.client, &guarded, parts.clock.now());
             self.report(&name, SignInOutcome::Failed);
             return self.protocol.login_denied(&Denial::wrong_password());
         };
-        parts.guard.succeeded(&name);
+        parts.guard.succeeded(&guarded);
         self.report(&name, SignInOutcome::Ok);
         match self.service.open(&account).await {
             Ok((maildrop, entries)) => {
@@ -83,6 +84,11 @@ impl Service {
             (Some(domain), false) => Address::parse(&format!("{name}@{domain}")).ok(),
             _ => Address::parse(name).ok(),
         }
+    }
+
+    /// The name that failures are counted by: the same for every way to write it.
+    fn guarded_name(&self, name: &str) -> String {
+        self.address(name).map_or_else(|| name.to_owned(), |address| address.to_string())
     }
 
     /// The account's hash; one that cannot be read lets nobody in, and is reported.

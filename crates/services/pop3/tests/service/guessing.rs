@@ -29,6 +29,20 @@ async fn wrong_passwords_wait_longer_each_time() {
 }
 
 #[tokio::test]
+async fn an_account_is_the_same_however_it_is_written() {
+    let world = world_with(|plan| {
+        plan.settings.default_domain = Some("example.test".parse().unwrap());
+    })
+    .await;
+    for name in ["ann", "ANN@example.test", "\"ann\"@example.test.", "ann@EXAMPLE.TEST", "ann"] {
+        let mut eve = world.connect_from(somewhere()).await;
+        eve.expect("+OK *").await;
+        guess(&mut eve, name).await;
+    }
+    assert_eq!(waits(&world), [1]);
+}
+
+#[tokio::test]
 async fn unknown_names_are_like_wrong_passwords() {
     let world = world().await;
     for name in ["nobody@example.test", "ann", "ann@elsewhere.test", "\"", "ann@example.test@example.test"] {
