@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures_util::future::{join, join_all};
 use postern_policy::{Evidence, Fact, Finding, Helo, Outcome, Rdns, Stage, Test};
-use postern_types::{Address, ReversePath};
+use postern_types::{Address, Domain, ReversePath};
 use tokio::time::Instant;
 
 use crate::gate::Shared;
 use crate::loaded::Loaded;
 use crate::lookup::Lookup;
-use crate::{header, helo, reverse, sender};
+use crate::{dialup, header, helo, reverse, sender};
 
 /// The longest text of a client that evidence keeps, in bytes.
 const SAID_MAX: usize = 255;
@@ -131,18 +131,20 @@ impl Collector {
     pub fn mail(&mut self, sender: &ReversePath) {
         self.forget(Stage::Mail);
         self.evidence.sender = Some(sender.clone());
-        let Some(address) = sender.address().filter(|_| self.tested) else { return };
-        if self.loaded.asks(Test::SenderList) {
+        if !self.tested {
+            return;
+        }
+        if let Some(address) = sender.address().filter(|_| self.loaded.asks(Test::SenderList)) {
             self.mail.findings.push(sender::listed(address, &self.loaded));
         }
         // Our own domains take mail, whatever the DNS says; an address literal needs no DNS.
-        let domain = address.domain().filter(|domain| !self.shared.domains.load().contains(domain));
-        if let Some(domain) = domain.filter(|_| self.loaded.asks(Test::SenderDomain)).cloned() {
-            let (shared, deadline) = (Arc::clone(&self.shared), self.deadline());
-            self.mail.lookup = Lookup::start(async move {
-                let finding = sender::domain(&shared.dns, &domain, deadline).await;
-                Answers { rdns: None, findings: vec![finding] }
-            });
+        let domain = sender.address().and_then(Address::domain);
+        let domain = domain.filter(|domain| !self.shared.domains.load().contains(domain)).cloned();
+        let asks_domain = domain.is_some() && self.loaded.asks(Test::SenderDomain);
+        if asks_domain || self.loaded.asks(Test::Dialup) {
+            let (shared, loaded) = (Arc::clone(&self.shared), Arc::clone(&self.loaded));
+            self.mail.lookup =
+                Lookup::start(about_sender(shared, loaded, self.evidence.client.ip, domain, self.deadline()));
         }
     }
 
@@ -248,6 +250,34 @@ async fn about_client(shared: Arc<Shared>, loaded: Arc<Loaded>, ip: IpAddr) -> A
     let about_name = about_name.into_iter().flatten();
     findings.extend(about_name.filter(|finding| loaded.asks(finding.test)));
     Answers { rdns, findings }
+}
+
+/// Whether the sender's domain can receive mail, and whether the client is a dial-up host that it does not send
+/// from, both at the same time.
+async fn about_sender(
+    shared: Arc<Shared>,
+    loaded: Arc<Loaded>,
+    ip: IpAddr,
+    domain: Option<Domain>,
+    deadline: Instant,
+) -> Answers {
+    let asked = domain.as_ref().filter(|_| loaded.asks(Test::SenderDomain));
+    let receives = async {
+        match asked {
+            Some(domain) => Some(sender::domain(&shared.dns, domain, deadline).await),
+            None => None,
+        }
+    };
+    let dialup = async {
+        if loaded.asks(Test::Dialup) {
+            let neighbours = loaded.settings.dialup_neighbours;
+            Some(dialup::find(&shared.dns, ip, neighbours, domain.as_ref(), deadline).await)
+        } else {
+            None
+        }
+    };
+    let (receives, dialup) = join(receives, dialup).await;
+    Answers { rdns: None, findings: receives.into_iter().chain(dialup).collect() }
 }
 
 fn truncate(text: &mut String) {

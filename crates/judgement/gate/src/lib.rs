@@ -15,6 +15,7 @@
 //! ```
 
 mod collector;
+mod dialup;
 mod dnsbl;
 mod error;
 mod gate;
@@ -29,6 +30,7 @@ mod sender;
 mod settings;
 
 pub use collector::{Collector, Trust};
+pub use dialup::{DialupNames, dialup_names};
 pub use dnsbl::{ZoneReport, ZoneState};
 pub use error::GateError;
 pub use gate::{Fast, Gate, Refreshed};

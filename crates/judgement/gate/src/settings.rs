@@ -28,6 +28,9 @@ pub struct Settings {
     pub dnsbl_retry: Duration,
     /// How long the questions of one stage may take together. Default 5 s.
     pub deadline: Duration,
+    /// How many neighbours on each side of a client's address are asked for their names, where these could
+    /// tell whether it is a dial-up one. Default 4.
+    pub dialup_neighbours: u8,
     /// Rules for header fields.
     pub header_rules: Vec<HeaderRule>,
     /// More `Received` fields than this mean a loop. Default 50.
@@ -129,6 +132,7 @@ impl Default for Settings {
             dnsbl_check: Duration::from_secs(15 * 60),
             dnsbl_retry: Duration::from_secs(60),
             deadline: Duration::from_secs(5),
+            dialup_neighbours: 4,
             header_rules: Vec::new(),
             hops: 50,
             off: Vec::new(),

@@ -79,6 +79,15 @@ pub enum Fact {
         /// The domain.
         domain: String,
     },
+    /// What the client's name, and those of its neighbours, tell about its address.
+    Dialup {
+        /// How likely the address is a residential or dynamic one, from 0 to 100.
+        likelihood: u8,
+        /// The name.
+        name: String,
+        /// What was seen, each with its weight.
+        because: Vec<String>,
+    },
     /// A rule of the operator fits a header field.
     HeaderMatch {
         /// The rule's name.
@@ -154,6 +163,10 @@ impl fmt::Display for Fact {
             Self::NullMx { domain } => write!(f, "{domain} says that it never receives mail (null MX)"),
             Self::NoMailHost { domain } => {
                 write!(f, "{domain} has no mail host in the DNS (no MX, A or AAAA)")
+            }
+            Self::Dialup { likelihood, name, because } => {
+                write!(f, "{name} is that of a residential or dynamic address by {likelihood} of 100")?;
+                if because.is_empty() { Ok(()) } else { write!(f, " ({})", because.join("; ")) }
             }
             Self::HeaderMatch { rule, field, value } => write!(f, "rule {rule} fits {field}: {value}"),
             Self::FieldCount { field, count: 0 } => write!(f, "The header has no {field} field"),

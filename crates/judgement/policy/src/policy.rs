@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_policy_of_another_version_is_readable() {
         let policy: Policy = serde_json::from_str(
-            r#"{"tests":{"rdns":{"action":"off","weight":0},"dialup":{"action":"score","weight":100}},"later":1}"#,
+            r#"{"tests":{"rdns":{"action":"off","weight":0},"newer":{"action":"score","weight":100}},"later":1}"#,
         )
         .unwrap();
         assert_eq!(policy.tests[Test::Rdns].action, RuleAction::Off);

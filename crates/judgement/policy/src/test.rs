@@ -146,6 +146,9 @@ tests! {
     SenderDomain "sender_domain": Mail, Sender, Reject, 0,
         "The sender's domain cannot receive mail, so it cannot be answered.";
         550 (5, 1, 8) Sender "{fact} ({trace})";
+    Dialup "dialup": Mail, Strangers, Score, 300,
+        "The client's name is that of a residential or dynamic address.";
+        550 (5, 7, 1) Client "Your address has the name of a residential or dynamic one ({trace})";
     HeaderRule "header_rule": Data, Strangers, Score, 300,
         "A header field matches a rule of the operator.";
         550 (5, 7, 1) Content "The message header is not accepted here ({trace})";

@@ -227,14 +227,14 @@ fn evidence_of_other_versions_is_readable() {
     assert_eq!(old.client.ip.to_string(), "192.0.2.1");
     let newer: Evidence = serde_json::from_str(
         r#"{"client":{"ip":"192.0.2.1","mood":"bad"},"findings":[
-            {"test":"dialup","outcome":"hit","fact":{"kind":"pool","template":"x"}},
+            {"test":"newer","outcome":"hit","fact":{"kind":"pool","template":"x"}},
             {"test":"rdns","outcome":"hit"},
             {"test":"rdns","outcome":"maybe"}]}"#,
     )
     .unwrap();
     assert_eq!(newer.findings, [hit(Test::Rdns)]);
     let verdict: Verdict = serde_json::from_str(
-        r#"{"decided_by":{"by":"rule","test":"dialup"},"reasons":[{"test":"dialup"}],"action":{"is":"quarantine"}}"#,
+        r#"{"decided_by":{"by":"rule","test":"newer"},"reasons":[{"test":"newer"}],"action":{"is":"quarantine"}}"#,
     )
     .unwrap();
     assert_eq!((verdict.action, verdict.decided_by), (Action::Quarantine, Decision::Nothing));

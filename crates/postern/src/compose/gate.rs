@@ -24,6 +24,7 @@ pub(crate) fn settings(config: &Config, own: &[IpAddr]) -> Settings {
         dnsbl_check: gate.dnsbl_check,
         dnsbl_retry: gate.dnsbl_retry,
         deadline: gate.deadline,
+        dialup_neighbours: gate.dialup_neighbours,
         header_rules: header_rules(config),
         hops: config.smtp.hops,
         off: Test::ALL.iter().copied().filter(|test| is_off(&policy, *test)).collect(),

@@ -109,7 +109,7 @@ macro_rules! whole_numbers {
         }
     )*};
 }
-whole_numbers!(u16, u32, u64);
+whole_numbers!(u8, u16, u32, u64);
 
 impl Value for bool {
     fn kind() -> String {

@@ -36,6 +36,9 @@ settings! {
         /// How long the tests of one stage may take together. A test that has no answer by then is
         /// "unknown", which never counts against a client.
         deadline: Duration = "5 s", "100 ms" ..= "1 min";
+        /// How many neighbours on each side of a client's address are asked for their names (PTR), where these
+        /// could tell whether it is a dial-up host. 0: none. IPv6 neighbours are never asked.
+        dialup_neighbours: u8 = 4, 0 ..= 16;
         /// How often the health of the DNS block lists is checked.
         dnsbl_check: Duration = "15 min", "1 min" ..= "1 d";
         /// How soon again while one of them is switched off.
