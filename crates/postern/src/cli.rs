@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    account, alias, backup, check, config, doctor, domain, generate, list, ports, quarantine, setup, trace,
+    account, alias, backup, check, config, doctor, domain, generate, list, ports, probe, quarantine, setup,
+    trace,
 };
 use crate::failure::{Failure, Status};
 use crate::output::{Format, Output};
@@ -58,6 +59,9 @@ enum Command {
     /// Messages that are held for their recipients
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// The tests that ask about a host, by hand
+    #[command(subcommand)]
+    Probe(probe::ProbeCommand),
     /// What happened to a message, and why
     Trace(trace::Trace),
     /// What listens, why and for whom
@@ -89,6 +93,7 @@ impl Cli {
             Command::Alias(command) => command.run(named, out),
             Command::List(command) => command.run(named, out),
             Command::Quarantine(command) => command.run(named, out),
+            Command::Probe(command) => command.run(named, out),
             Command::Trace(trace) => trace.run(named, out),
             Command::Ports => ports::run(named, out),
             Command::Doctor(doctor) => doctor.run(named, out),

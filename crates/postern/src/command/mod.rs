@@ -11,6 +11,7 @@ pub(crate) mod generate;
 pub(crate) mod list;
 pub(crate) mod password;
 pub(crate) mod ports;
+pub(crate) mod probe;
 pub(crate) mod quarantine;
 pub(crate) mod setup;
 pub(crate) mod trace;
