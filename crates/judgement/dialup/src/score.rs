@@ -113,8 +113,26 @@ pub fn neighbours_matter(observation: &Observation, weights: &Weights) -> bool {
 
 type Seen = Vec<(Feature, String)>;
 
+/// A word alone accuses nobody (people call machines `client` and `pool` too): without any sign that the
+/// name was made by a machine, the odds stay even at most.
 fn sum(seen: &Seen, weights: &Weights) -> i32 {
-    seen.iter().fold(weights.bias(), |sum, (feature, _)| sum.saturating_add(weights[*feature]))
+    let total = seen.iter().fold(weights.bias(), |sum, (feature, _)| sum.saturating_add(weights[*feature]));
+    if seen.iter().any(|(feature, _)| says_generated(*feature)) { total } else { total.min(0) }
+}
+
+/// Whether a feature says that a machine made the name.
+fn says_generated(feature: Feature) -> bool {
+    matches!(
+        feature,
+        Feature::WholeAddress
+            | Feature::PartOfAddress
+            | Feature::LastOctet
+            | Feature::ManyNumbers
+            | Feature::LongNumber
+            | Feature::TemplateFilled
+            | Feature::TemplateNumbered
+            | Feature::NeighboursAlike
+    )
 }
 
 /// Whether a feature says that the host serves.
@@ -214,5 +232,18 @@ impl fmt::Display for Reason {
 impl fmt::Display for Likelihood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_alone_accuses_nobody() {
+        for name in ["client.example.org", "pool.ntp.example", "cable.example.com"] {
+            let observation = Observation::new("192.0.2.77".parse().unwrap(), vec![name.to_owned()]);
+            assert!(!score(&observation, &Weights::default()).is_dialup(), "{name}");
+        }
     }
 }
