@@ -53,12 +53,23 @@ pub(super) struct GroupCommit {
 /// A job with its place in the line, which it keeps until it is answered.
 type Placed = (Box<dyn Job>, OwnedSemaphorePermit);
 
+/// How a piece of work in a savepoint ended.
+enum Done {
+    Well,
+    /// It failed, and nothing of it remains.
+    Undone(StoreError),
+    /// The transaction must not be committed, or is gone already.
+    AllLost(StoreError),
+}
+
 /// The jobs of one transaction.
 #[derive(Default)]
 struct Group {
     done: Vec<Placed>,
     failed: Vec<(Placed, StoreError)>,
     bytes: usize,
+    /// Records of refusals that are in it.
+    traces: usize,
 }
 
 impl GroupCommit {
@@ -126,7 +137,7 @@ impl GroupCommit {
         let ended = match begun {
             Ok(()) => {
                 let worked = self.work(&mut group, first);
-                let traced = worked.and_then(|()| self.write_traces());
+                let traced = worked.and_then(|()| self.write_traces(&mut group));
                 traced.and_then(|()| self.statement("COMMIT"))
             }
             Err(error) => {
@@ -178,46 +189,49 @@ impl GroupCommit {
         if job.is_abandoned() {
             return Ok(());
         }
-        let done = self.in_savepoint(|connection| job.run(connection));
         group.bytes += job.weight();
-        match done {
-            Ok(()) => {
-                group.done.push((job, place));
-                Ok(())
-            }
-            Err(error) => {
+        match self.in_savepoint(|connection| job.run(connection)) {
+            Done::Well => group.done.push((job, place)),
+            Done::Undone(error) => group.failed.push(((job, place), error)),
+            Done::AllLost(error) => {
                 group.failed.push(((job, place), error.clone()));
-                // A full disk or a failing one ends the transaction, and with it the jobs before.
-                if self.connection.is_autocommit() { Err(error) } else { Ok(()) }
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// Does something that is undone alone when it fails.
-    fn in_savepoint(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        self.statement("SAVEPOINT job")?;
-        let done = work(&self.connection);
-        if done.is_err() && !self.connection.is_autocommit() {
-            self.statement("ROLLBACK TO job")?;
+    fn in_savepoint(&self, work: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Done {
+        if let Err(error) = self.statement("SAVEPOINT job") {
+            return Done::AllLost(error);
         }
-        if !self.connection.is_autocommit() {
-            self.statement("RELEASE job")?;
+        let worked = work(&self.connection);
+        // A full disk or a failing one ends the transaction by itself.
+        if let (Err(error), true) = (&worked, self.connection.is_autocommit()) {
+            return Done::AllLost(error.clone());
         }
-        done
+        let undone = if worked.is_err() { self.statement("ROLLBACK TO job") } else { Ok(()) };
+        match undone.and_then(|()| self.statement("RELEASE job")) {
+            Ok(()) => worked.map_or_else(Done::Undone, |()| Done::Well),
+            // What cannot be undone must not be committed.
+            Err(error) => Done::AllLost(error),
+        }
     }
 
     /// The waiting traces join this commit. One that cannot be written is dropped and counted.
-    fn write_traces(&mut self) -> Result<(), StoreError> {
+    fn write_traces(&mut self, group: &mut Group) -> Result<(), StoreError> {
         self.traces_due = None;
-        for record in self.traces.take() {
-            if let Err(error) = self.in_savepoint(|connection| traces::insert(connection, &record)) {
-                self.counters.traces_dropped.fetch_add(1, Ordering::Relaxed);
-                if self.connection.is_autocommit() {
-                    return Err(error);
+        let records = self.traces.take();
+        group.traces = records.len();
+        for record in &records {
+            match self.in_savepoint(|connection| traces::insert(connection, record)) {
+                Done::Well => {}
+                Done::Undone(_) => {
+                    self.counters.traces_dropped.fetch_add(1, Ordering::Relaxed);
+                    group.traces -= 1;
                 }
+                Done::AllLost(error) => return Err(error),
             }
         }
         Ok(())
@@ -239,6 +253,8 @@ impl GroupCommit {
         if ended.is_ok() {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
             self.counters.jobs.fetch_add(count(group.done.len()), Ordering::Relaxed);
+        } else {
+            self.counters.traces_dropped.fetch_add(count(group.traces), Ordering::Relaxed);
         }
         for (job, _place) in group.done {
             // The only place where the proof is made: behind a commit that succeeded.

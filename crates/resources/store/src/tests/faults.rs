@@ -82,11 +82,13 @@ async fn a_commit_that_fails_makes_nothing_durable() {
     while house.store.stats().waiting < 2 {
         tokio::task::yield_now().await;
     }
+    house.store.record(record(Outcome::Refused));
     stop.send(()).unwrap();
     assert!(doomed.await.unwrap().is_err());
     let error = companion.await.unwrap().unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert!(house.store.quarantine(crate::QuarantineQuery::default()).await.unwrap().is_empty());
+    assert_eq!(house.store.stats().traces_dropped, 1);
     house.deliver(b"after").await.unwrap();
     // The file may be named by a commit that reached the disk after all: only the next start removes it.
     assert_eq!(body_files(&house.data()), 1);
