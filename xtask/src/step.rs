@@ -1,7 +1,7 @@
 //! Running one step: a program whose output is shown while it is read.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -103,7 +103,8 @@ pub(crate) fn demand(command: &mut Command, said: &str) -> Result<String, Failur
     }
     let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
     let last = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    Err(format!("{} {} failed: {last}", command.get_program().display(), words.join(" ")))
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().display();
+    Err(format!("{program} {} failed: {last}", words.join(" ")))
 }
 
 /// `cargo`, the one that runs us.
