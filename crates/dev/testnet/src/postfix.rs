@@ -14,7 +14,7 @@ use nix::unistd::{Group, Uid, User};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::tool::{kill_group, which};
+use crate::tool::{group_is_gone, kill_group, which};
 use crate::{Client, Finished, Tool, fresh_address, skip};
 
 /// A Postfix to be started: as it is here, it accepts mail for nobody.
@@ -223,6 +223,10 @@ impl Postfix {
             format!("virtual_uid_maps = static:{MAIL_USER}"),
             format!("virtual_gid_maps = static:{MAIL_USER}"),
         ];
+        // Postfix would warn of the earlier entry, in every process.
+        let is_set =
+            |line: &String| self.settings.iter().any(|(name, _)| line.starts_with(&format!("{name} =")));
+        lines.retain(|line| !is_set(line));
         lines.extend(self.settings.iter().map(|(name, value)| format!("{name} = {value}")));
         lines.join("\n") + "\n"
     }
@@ -340,8 +344,10 @@ impl RunningPostfix {
     /// As the system says.
     pub async fn kill(&mut self) -> io::Result<()> {
         if let Some(mut master) = self.master.take() {
-            kill_group(master.id(), Signal::SIGKILL);
+            let group = master.id();
+            kill_group(group, Signal::SIGKILL);
             master.wait().await?;
+            group_is_gone(group).await;
         }
         Ok(())
     }
@@ -359,6 +365,7 @@ impl RunningPostfix {
         if ended.is_err() {
             master.wait().await?;
         }
+        group_is_gone(group).await;
         Ok(())
     }
 

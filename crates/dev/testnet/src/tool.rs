@@ -164,3 +164,27 @@ pub(crate) fn kill_group(leader: Option<u32>, signal: Signal) {
         let _ = killpg(Pid::from_raw(id), signal);
     }
 }
+
+/// Waits until no process of a killed group runs any more, 10 seconds at most: until then locks
+/// that they inherited are held, and a successor that wants them would not start.
+pub(crate) async fn group_is_gone(leader: Option<u32>) {
+    let Some(leader) = leader else { return };
+    for _ in 0..2000 {
+        if !runs(leader) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether a process of this group runs. One that is dead and not yet waited for holds nothing.
+fn runs(group: u32) -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    entries.flatten().any(|entry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // proc(5): behind the name in brackets come state, parent, group.
+        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        let (state, of) = (fields.next(), fields.nth(1));
+        of.is_some_and(|of| of.parse() == Ok(group)) && !matches!(state, Some("Z" | "X"))
+    })
+}
