@@ -6,7 +6,9 @@
 //! mail by answering early does not compile:
 //!
 //! ```compile_fail
-//! let forged = postern_store::Durable { trace: todo!(), placed: todo!() };
+//! fn forge(trace: postern_types::TraceId) -> postern_store::Durable {
+//!     postern_store::Durable { trace, placed: Vec::new() } // its fields are private: the only error here
+//! }
 //! ```
 
 use std::sync::Arc;
