@@ -11,7 +11,7 @@ use crate::StoreError;
 const APPLICATION: i32 = 0x5053_544e;
 
 /// Version n is made by the n-th text from version n − 1. Append only.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001.sql"), include_str!("migrations/002.sql")];
 
 /// Brings the database to the newest format.
 pub(super) fn up_to_date(
