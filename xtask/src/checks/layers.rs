@@ -15,6 +15,7 @@ const SAME_FLOOR: &[(&str, &str, &str)] = &[
     ("postern-pop3", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-gate", "postern-policy", "the collectors fill the evidence that policy defines"),
     ("postern-gate", "postern-dialup", "a collector asks for names, and has them scored"),
+    ("postern-gate", "postern-authentication", "a collector asks who stands behind the sender"),
 ];
 
 /// What would make a crate of the lowest floor touch the world.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
+use postern_authentication::Sender;
 use postern_policy::{Evidence, Fact, Finding, Helo, Outcome, Rdns, Stage, Test};
 use postern_types::{Address, Domain, ReversePath};
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use crate::gate::Shared;
 use crate::loaded::Loaded;
 use crate::lookup::Lookup;
-use crate::{dialup, header, helo, reverse, sender};
+use crate::{authentic, dialup, header, helo, reverse, sender};
 
 /// The longest text of a client that evidence keeps, in bytes.
 const SAID_MAX: usize = 255;
@@ -141,10 +142,15 @@ impl Collector {
         let domain = sender.address().and_then(Address::domain);
         let domain = domain.filter(|domain| !self.shared.domains.load().contains(domain)).cloned();
         let asks_domain = domain.is_some() && self.loaded.asks(Test::SenderDomain);
-        if asks_domain || self.loaded.asks(Test::Dialup) {
+        if asks_domain || self.loaded.asks(Test::Dialup) || authentic::is_asked(&self.loaded) {
             let (shared, loaded) = (Arc::clone(&self.shared), Arc::clone(&self.loaded));
-            self.mail.lookup =
-                Lookup::start(about_sender(shared, loaded, self.evidence.client.ip, domain, self.deadline()));
+            let said = Said {
+                ip: self.evidence.client.ip,
+                helo: self.evidence.helo.as_ref().map(|helo| helo.name.clone()).unwrap_or_default(),
+                sender: sender.clone(),
+                domain,
+            };
+            self.mail.lookup = Lookup::start(about_sender(shared, loaded, said, self.deadline()));
         }
     }
 
@@ -252,32 +258,46 @@ async fn about_client(shared: Arc<Shared>, loaded: Arc<Loaded>, ip: IpAddr) -> A
     Answers { rdns, findings }
 }
 
-/// Whether the sender's domain can receive mail, and whether the client is a dial-up host that it does not send
-/// from, both at the same time.
-async fn about_sender(
-    shared: Arc<Shared>,
-    loaded: Arc<Loaded>,
+/// Who the client is and whom it names as the sender.
+struct Said {
     ip: IpAddr,
+    helo: String,
+    sender: ReversePath,
+    /// The sender's domain, where it is not ours.
     domain: Option<Domain>,
-    deadline: Instant,
-) -> Answers {
-    let asked = domain.as_ref().filter(|_| loaded.asks(Test::SenderDomain));
+}
+
+/// Whether the sender's domain can receive mail, whether it lets the client send, and whether the client is a
+/// dial-up host that it does not send from, all at the same time.
+async fn about_sender(shared: Arc<Shared>, loaded: Arc<Loaded>, said: Said, deadline: Instant) -> Answers {
+    let domain = said.domain.as_ref();
     let receives = async {
-        match asked {
+        match domain.filter(|_| loaded.asks(Test::SenderDomain)) {
             Some(domain) => Some(sender::domain(&shared.dns, domain, deadline).await),
             None => None,
         }
     };
+    let spf = async {
+        if !authentic::is_asked(&loaded) {
+            return None;
+        }
+        let receiver = loaded.settings.our_names.first().map_or("unknown", Domain::as_str);
+        let sender = Sender { ip: said.ip, helo: &said.helo, path: &said.sender, receiver };
+        Some(authentic::spf(&shared.dns, &sender, deadline).await)
+    };
     let dialup = async {
         if loaded.asks(Test::Dialup) {
             let neighbours = loaded.settings.dialup_neighbours;
-            Some(dialup::find(&shared.dns, ip, neighbours, domain.as_ref(), deadline).await)
+            Some(dialup::find(&shared.dns, said.ip, neighbours, domain, deadline).await)
         } else {
             None
         }
     };
-    let (receives, dialup) = join(receives, dialup).await;
-    Answers { rdns: None, findings: receives.into_iter().chain(dialup).collect() }
+    let (receives, spf, dialup) = join3(receives, spf, dialup).await;
+    let (spf, about_spf) = spf.unzip();
+    let known = spf.is_some_and(|spf| authentic::knows_the_address(&spf));
+    let dialup = dialup.map(|found| if known { found.cleared_by_spf() } else { found.finding });
+    Answers { rdns: None, findings: receives.into_iter().chain(about_spf).chain(dialup).collect() }
 }
 
 fn truncate(text: &mut String) {

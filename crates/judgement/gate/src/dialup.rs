@@ -16,6 +16,26 @@ use crate::lookup::micros;
 /// Mail hosts of the sender's domain beyond these are not asked for their addresses.
 const MAIL_HOSTS: usize = 8;
 
+/// What came of the test, and what it rests on.
+pub(crate) struct Found {
+    pub(crate) finding: Finding,
+    /// What was seen, where that accuses the host.
+    accused: Option<Observation>,
+}
+
+impl Found {
+    /// The same for a host that the sender's domain knows as its own, by SPF.
+    pub(crate) fn cleared_by_spf(self) -> Finding {
+        let Some(mut observation) = self.accused else { return self.finding };
+        observation.spf_pass = true;
+        let assessment = score(&observation, &Weights::default());
+        if assessment.is_dialup() {
+            return self.finding;
+        }
+        Finding { outcome: Outcome::Clear, fact: fact(&assessment), ..self.finding }
+    }
+}
+
 /// Whether the client is a dial-up host. `near` neighbours on each side are asked for their names.
 pub(crate) async fn find(
     dns: &Dns,
@@ -23,11 +43,12 @@ pub(crate) async fn find(
     near: u8,
     sender: Option<&Domain>,
     deadline: Instant,
-) -> Finding {
+) -> Found {
     let began = Clock::now();
     let answer = tokio::time::timeout_at(deadline, ask(dns, ip.to_canonical(), near, sender)).await;
-    let (outcome, fact) = answer.unwrap_or_else(|_| unknown("the names of the address", Unknown::Timeout));
-    Finding { test: Test::Dialup, outcome, fact, micros: micros(began) }
+    let late = || (unknown("the names of the address", Unknown::Timeout), None);
+    let ((outcome, fact), accused) = answer.unwrap_or_else(|_| late());
+    Found { finding: Finding { test: Test::Dialup, outcome, fact, micros: micros(began) }, accused }
 }
 
 /// What the DNS says about the names of an address and of those around it.
@@ -57,33 +78,39 @@ pub async fn dialup_names(dns: &Dns, ip: IpAddr, near: u8, weights: &Weights) ->
     }
 }
 
-async fn ask(dns: &Dns, ip: IpAddr, near: u8, sender: Option<&Domain>) -> (Outcome, Fact) {
+async fn ask(
+    dns: &Dns,
+    ip: IpAddr,
+    near: u8,
+    sender: Option<&Domain>,
+) -> ((Outcome, Fact), Option<Observation>) {
     let weights = Weights::default();
     let DialupNames { mut observation, unanswered } = match dialup_names(dns, ip, near, &weights).await {
         Answer::Found { value, .. } => value,
         Answer::NotFound(_) => {
-            return (Outcome::Skipped, Fact::NotAsked { why: "the address has no name".into() });
+            return ((Outcome::Skipped, Fact::NotAsked { why: "the address has no name".into() }), None);
         }
-        Answer::Unknown(why) => return unknown("the names of the address", why),
+        Answer::Unknown(why) => return (unknown("the names of the address", why), None),
     };
     let assessment = score(&observation, &weights);
     if !assessment.is_dialup() {
-        return (Outcome::Clear, fact(&assessment));
+        return ((Outcome::Clear, fact(&assessment)), None);
     }
     // What most neighbours are called might have cleared the host.
     if let Some(why) = unanswered {
-        return unknown("the names of neighbouring addresses", why);
+        return (unknown("the names of neighbouring addresses", why), None);
     }
+    let accused = (Outcome::Hit, fact(&assessment));
     match sender {
         Some(domain) => match leads_here(dns, domain, ip).await {
             Leads::Here => {
                 observation.sender_points_here = true;
-                (Outcome::Clear, fact(&score(&observation, &weights)))
+                ((Outcome::Clear, fact(&score(&observation, &weights))), None)
             }
-            Leads::Elsewhere => (Outcome::Hit, fact(&assessment)),
-            Leads::Unknown(why) => unknown(domain.as_str(), why),
+            Leads::Elsewhere => (accused, Some(observation)),
+            Leads::Unknown(why) => (unknown(domain.as_str(), why), Some(observation)),
         },
-        None => (Outcome::Hit, fact(&assessment)),
+        None => (accused, Some(observation)),
     }
 }
 

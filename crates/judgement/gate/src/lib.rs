@@ -14,6 +14,7 @@
 //! let evidence = collector.evidence(Stage::Data).await;
 //! ```
 
+mod authentic;
 mod collector;
 mod dialup;
 mod dnsbl;

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use postern_types::ReversePath;
+use postern_types::{Address, Authenticity, ReversePath};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Fact, Test};
+use crate::{Fact, Stage, Test};
 
 /// Everything a verdict may rest on. Old JSON stays readable (every field has a default); findings
 /// of tests that this version doesn't know are left out when read.
@@ -137,6 +137,63 @@ impl Evidence {
     /// The findings of one test.
     pub fn of(&self, test: Test) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.test == test)
+    }
+
+    /// The findings that a judgement at `stage` looks at.
+    pub fn until(&self, stage: Stage) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.test.stage() <= stage)
+    }
+
+    /// Whether a judgement at `stage` cannot tell the two apart.
+    #[must_use]
+    pub fn tells_the_same(&self, other: &Self, stage: Stage) -> bool {
+        let answers = |evidence| Self::until(evidence, stage).map(|f| (f.test, f.outcome, &f.fact));
+        self.client.trusted == other.client.trusted
+            && self.sender == other.sender
+            && answers(self).eq(answers(other))
+    }
+}
+
+/// What authenticates the sender.
+impl Evidence {
+    /// What SPF says about MAIL FROM's domain, or about the HELO name where the sender is null.
+    #[must_use]
+    pub fn spf(&self) -> Option<Authenticity> {
+        self.findings.iter().find_map(|finding| match finding.fact {
+            Fact::Spf { result, .. } => Some(result),
+            _ => None,
+        })
+    }
+
+    /// What DMARC says about the author's domain; `None` before the message was read.
+    #[must_use]
+    pub fn dmarc(&self) -> Option<Authenticity> {
+        self.findings.iter().find_map(|finding| match finding.fact {
+            Fact::Dmarc { result, .. } => Some(result),
+            _ => None,
+        })
+    }
+
+    /// The domains that have shown to stand behind this mail: by SPF that of MAIL FROM, by DKIM those whose
+    /// signatures hold.
+    pub fn authentic_domains(&self) -> impl Iterator<Item = &str> {
+        self.findings.iter().filter_map(|finding| match &finding.fact {
+            Fact::Spf { result: Authenticity::Pass, helo: false, domain, .. }
+            | Fact::Dkim { result: Authenticity::Pass, domain, .. } => Some(domain.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether the domain of MAIL FROM, or one above it, stands behind this mail: its owner is the one who sends.
+    /// Before the message was read only SPF can show it. The null sender is nobody's.
+    #[must_use]
+    pub fn sender_is_authentic(&self) -> bool {
+        let sender = self.sender.as_ref().and_then(ReversePath::address).and_then(Address::domain);
+        let Some(sender) = sender.map(postern_types::Domain::as_str) else { return false };
+        // A signature of `d=` speaks for the domains below it (rfc6376 §3.5, `i=`).
+        self.authentic_domains().any(|domain| {
+            sender.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
     }
 }
 

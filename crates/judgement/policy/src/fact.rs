@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use postern_types::Authenticity;
 use serde::{Deserialize, Serialize};
 
 /// What a test saw. `Display` says it in words. Texts that a client chose are cut by the
@@ -88,6 +89,64 @@ pub enum Fact {
         /// What was seen, each with its weight.
         because: Vec<String>,
     },
+    /// What SPF says about the sender.
+    Spf {
+        /// The result.
+        result: Authenticity,
+        /// Whether the name from HELO was checked, because the sender is null.
+        #[serde(default, skip_serializing_if = "is_false")]
+        helo: bool,
+        /// The domain that was asked.
+        domain: String,
+        /// The term of its record that decided, or what is wrong with it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        because: String,
+        /// What the domain wants said to those who fail.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        explanation: String,
+    },
+    /// What came of one DKIM signature.
+    Dkim {
+        /// The result.
+        result: Authenticity,
+        /// The domain that signed (`d=`).
+        domain: String,
+        /// The name of its key (`s=`).
+        selector: String,
+        /// Whether that is the author's domain, as DMARC asks.
+        #[serde(default, skip_serializing_if = "is_false")]
+        aligned: bool,
+        /// What is wrong.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        because: String,
+    },
+    /// What came of the ARC chain.
+    Arc {
+        /// The result.
+        result: Authenticity,
+        /// The domain that sealed last; empty where there is no chain.
+        sealer: String,
+        /// How many have sealed.
+        hops: u32,
+        /// What is wrong.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        because: String,
+    },
+    /// What DMARC says about the author.
+    Dmarc {
+        /// The result.
+        result: Authenticity,
+        /// The author's domain; empty where there is none that could be checked.
+        domain: String,
+        /// What its owner asks for where the check fails: `none`, `quarantine` or `reject`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        policy: String,
+        /// What showed that it is authentic, or what is wrong.
+        because: String,
+        /// The forwarder whose seal is believed instead.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        forwarder: String,
+    },
     /// A rule of the operator fits a header field.
     HeaderMatch {
         /// The rule's name.
@@ -168,6 +227,38 @@ impl fmt::Display for Fact {
                 write!(f, "{name} is that of a residential or dynamic address by {likelihood} of 100")?;
                 if because.is_empty() { Ok(()) } else { write!(f, " ({})", because.join("; ")) }
             }
+            Self::Spf { result, helo, domain, because, explanation } => {
+                spf_words(f, *result, *helo, domain, because)?;
+                if explanation.is_empty() { Ok(()) } else { write!(f, "; {domain} explains: {explanation}") }
+            }
+            Self::Dkim { result: Authenticity::Pass, domain, aligned, .. } => {
+                let whose = if *aligned { ", the author's domain" } else { "" };
+                write!(f, "The signature of {domain}{whose} holds (DKIM)")
+            }
+            Self::Dkim { result, domain, because, .. } => {
+                write!(f, "DKIM {result}: the signature of {domain} does not count: {because}")
+            }
+            Self::Arc { result: Authenticity::None, .. } => f.write_str("Nobody has sealed it (ARC)"),
+            Self::Arc { result: Authenticity::Pass, sealer, hops, .. } => {
+                write!(f, "The chain of {hops} seals holds, the last by {sealer} (ARC)")
+            }
+            Self::Arc { result, because, .. } => write!(f, "ARC {result}: {because}"),
+            Self::Dmarc { result, domain, policy, because, forwarder } => {
+                match result {
+                    Authenticity::Pass => write!(f, "{domain} is authentic (DMARC): {because}")?,
+                    Authenticity::Fail => write!(
+                        f,
+                        "The author's domain {domain} has neither sent nor signed this message (DMARC, p={policy}): \
+                         {because}"
+                    )?,
+                    _ => write!(f, "DMARC {result}: {because}")?,
+                }
+                if forwarder.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, "; {forwarder} is trusted to forward it")
+                }
+            }
             Self::HeaderMatch { rule, field, value } => write!(f, "rule {rule} fits {field}: {value}"),
             Self::FieldCount { field, count: 0 } => write!(f, "The header has no {field} field"),
             Self::FieldCount { field, count } => write!(f, "The header has {count} {field} fields"),
@@ -180,4 +271,29 @@ impl fmt::Display for Fact {
             Self::NotAsked { why } => f.write_str(why),
         }
     }
+}
+
+fn spf_words(
+    f: &mut fmt::Formatter<'_>,
+    result: Authenticity,
+    helo: bool,
+    domain: &str,
+    because: &str,
+) -> fmt::Result {
+    let what = if helo { "under that HELO name" } else { "its mail" };
+    match result {
+        Authenticity::Pass => write!(f, "{domain} lets your address send {what} (SPF: {because})"),
+        Authenticity::Fail => write!(f, "{domain} does not let your address send {what} (SPF: {because})"),
+        Authenticity::SoftFail => {
+            write!(f, "{domain} hardly lets your address send {what} (SPF: {because})")
+        }
+        Authenticity::None => write!(f, "{domain} does not say who may send {what} (SPF)"),
+        Authenticity::Neutral => write!(f, "{domain} leaves open who may send {what} (SPF)"),
+        result => write!(f, "SPF {result}: {because}"),
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

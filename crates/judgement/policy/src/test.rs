@@ -69,11 +69,14 @@ pub struct Entry {
     pub weight: Points,
     /// What a refusal by this test says.
     pub answer: Answer,
+    /// How the sentence "it would have been delivered if …" goes on for somebody whom the test does not hit;
+    /// `{label}` is the finding's zone. Empty: the explanation makes do with the test's name.
+    pub otherwise: &'static str,
 }
 
 macro_rules! tests {
     ($($variant:ident $name:literal: $stage:ident, $reach:ident, $action:ident, $weight:literal,
-       $meaning:literal; $code:literal $enhanced:tt $blame:ident $text:literal;)*) => {
+       $meaning:literal; $code:literal $enhanced:tt $blame:ident $text:literal $(, else $otherwise:literal)?;)*) => {
         /// One question about a client, a sender or a message.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Test {
@@ -92,6 +95,8 @@ macro_rules! tests {
                 action: RuleAction::$action,
                 weight: Points::hundredths($weight),
                 answer: Answer { code: $code, enhanced: $enhanced, text: $text, blame: Blame::$blame },
+                // The column may be left out.
+                otherwise: [$($otherwise,)? ""][0],
             },)*];
         }
     };
@@ -103,64 +108,112 @@ tests! {
         550 (5, 7, 1) Client "Refused ({trace})";
     BlockList "block_list": Connect, Connection, Reject, 0,
         "The client's address is on the operator's block list.";
-        554 (5, 7, 1) Client "Your address is blocked here ({trace})";
+        554 (5, 7, 1) Client "Your address is blocked here ({trace})",
+            else "the operator did not block the address";
     Feedback "feedback": Connect, Connection, Reject, 0,
         "The client's address was caught lately by a later test.";
-        554 (5, 7, 1) Client "Your address is blocked for a while after earlier abuse ({trace})";
+        554 (5, 7, 1) Client "Your address is blocked for a while after earlier abuse ({trace})",
+            else "the address had not been caught before";
     Dnsbl "dnsbl": Connect, Strangers, Score, 500,
         "The client's address is on a DNS block list.";
-        554 (5, 7, 1) Client "{fact} ({trace})";
+        554 (5, 7, 1) Client "{fact} ({trace})",
+            else "{label} did not list the address";
     EarlyTalk "early_talk": Connect, Strangers, Score, 400,
         "The client spoke before it was greeted.";
-        554 (5, 5, 1) Protocol "You spoke before the greeting ({trace})";
+        554 (5, 5, 1) Protocol "You spoke before the greeting ({trace})",
+            else "the client had waited for the greeting";
     ConnectionRate "connection_rate": Connect, Strangers, Score, 100,
         "The client connects more often than the limit.";
-        450 (4, 7, 0) Client "Too many connections from your address; try again later ({trace})";
+        450 (4, 7, 0) Client "Too many connections from your address; try again later ({trace})",
+            else "the client had connected less often";
     Rdns "rdns": Connect, Strangers, Score, 200,
         "The client's address has no name (PTR).";
-        550 (5, 7, 25) Client "Your address has no reverse DNS name ({trace})";
+        550 (5, 7, 25) Client "Your address has no reverse DNS name ({trace})",
+            else "the address had a name";
     Fcrdns "fcrdns": Connect, Strangers, Score, 100,
         "No name of the client's address leads back to the address.";
-        550 (5, 7, 25) Client "Your reverse DNS name does not lead back to your address ({trace})";
+        550 (5, 7, 25) Client "Your reverse DNS name does not lead back to your address ({trace})",
+            else "a name of the address led back to it";
     Pipelining "pipelining": Helo, Strangers, Score, 200,
         "The client sent commands ahead where it must wait for the answer.";
-        554 (5, 5, 0) Protocol "You did not wait for the reply ({trace})";
+        554 (5, 5, 0) Protocol "You did not wait for the reply ({trace})",
+            else "the client had waited for the replies";
     HeloSyntax "helo_syntax": Helo, Strangers, Score, 200,
         "The HELO name is neither a domain name nor an address literal.";
-        550 (5, 5, 2) Protocol "Your HELO name is not a valid name ({trace})";
+        550 (5, 5, 2) Protocol "Your HELO name is not a valid name ({trace})",
+            else "the HELO name were a name";
     HeloOurs "helo_ours": Helo, Strangers, Reject, 0,
         "A stranger gives our own name or address in HELO.";
-        550 (5, 7, 1) Client "Your HELO name is ours ({trace})";
+        550 (5, 7, 1) Client "Your HELO name is ours ({trace})",
+            else "the HELO name were not ours";
     HeloUnqualified "helo_unqualified": Helo, Strangers, Score, 200,
         "The HELO name is a single label.";
-        550 (5, 5, 2) Client "Your HELO name is not fully qualified ({trace})";
+        550 (5, 5, 2) Client "Your HELO name is not fully qualified ({trace})",
+            else "the HELO name were fully qualified";
     HeloLiteral "helo_literal": Helo, Strangers, Score, 200,
         "The address literal in HELO is not the client's address.";
-        550 (5, 7, 1) Client "The address in your HELO is not yours ({trace})";
+        550 (5, 7, 1) Client "The address in your HELO is not yours ({trace})",
+            else "the address in HELO were the client's";
     HeloUnresolved "helo_unresolved": Helo, Strangers, Score, 150,
         "The HELO name is not in the DNS.";
-        550 (5, 7, 1) Client "Your HELO name is not in the DNS ({trace})";
+        550 (5, 7, 1) Client "Your HELO name is not in the DNS ({trace})",
+            else "the HELO name were in the DNS";
     SenderList "sender_list": Mail, Sender, Reject, 0,
         "The sender's address or domain is on the operator's block list.";
-        550 (5, 7, 1) Sender "The sender is blocked here ({trace})";
+        550 (5, 7, 1) Sender "The sender is blocked here ({trace})",
+            else "the operator did not block the sender";
     SenderDomain "sender_domain": Mail, Sender, Reject, 0,
         "The sender's domain cannot receive mail, so it cannot be answered.";
-        550 (5, 1, 8) Sender "{fact} ({trace})";
+        550 (5, 1, 8) Sender "{fact} ({trace})",
+            else "the sender's domain could receive mail";
+    Spf "spf": Mail, Strangers, Score, 300,
+        "The sender's domain says that the client may not send its mail (SPF fail).";
+        550 (5, 7, 23) Sender "{fact} ({trace})",
+            else "the sender's domain let this address send its mail (SPF)";
+    SpfSoftFail "spf_softfail": Mail, Strangers, Score, 100,
+        "The sender's domain says that the client probably may not send its mail (SPF softfail).";
+        550 (5, 7, 23) Sender "{fact} ({trace})",
+            else "the sender's domain let this address send its mail (SPF)";
     Dialup "dialup": Mail, Strangers, Score, 300,
         "The client's name is that of a residential or dynamic address.";
-        550 (5, 7, 1) Client "Your address has the name of a residential or dynamic one ({trace})";
+        550 (5, 7, 1) Client "Your address has the name of a residential or dynamic one ({trace})",
+            else "the client's name were not that of a residential or dynamic address";
     HeaderRule "header_rule": Data, Strangers, Score, 300,
         "A header field matches a rule of the operator.";
-        550 (5, 7, 1) Content "The message header is not accepted here ({trace})";
+        550 (5, 7, 1) Content "The message header is not accepted here ({trace})",
+            else "the rule {label} did not fit the header";
     HeaderMissing "header_missing": Data, Strangers, Score, 100,
         "A header field that every message has is missing.";
-        550 (5, 6, 0) Content "{fact} ({trace})";
+        550 (5, 6, 0) Content "{fact} ({trace})",
+            else "the header had the field";
     HeaderDuplicate "header_duplicate": Data, Strangers, Score, 100,
         "A header field that may stand once stands more often.";
-        550 (5, 6, 0) Content "{fact} ({trace})";
+        550 (5, 6, 0) Content "{fact} ({trace})",
+            else "the header had the field once";
+    Dkim "dkim": Data, Strangers, Score, 0,
+        "A signature of the message does not hold (DKIM).";
+        550 (5, 7, 20) Sender "{fact} ({trace})",
+            else "the signature held (DKIM)";
+    Arc "arc": Data, Strangers, Score, 0,
+        "The seals of those who passed the message on do not hold (ARC).";
+        550 (5, 7, 29) Sender "{fact} ({trace})",
+            else "the seals held (ARC)";
+    Dmarc "dmarc": Data, Strangers, Score, 50,
+        "The author's domain did not send the message, and asks for nothing to be done about it (DMARC, p=none).";
+        550 (5, 7, 1) Sender "{fact} ({trace})",
+            else "the author's domain had sent or signed it (DMARC)";
+    DmarcQuarantine "dmarc_quarantine": Data, Strangers, Quarantine, 0,
+        "The author's domain did not send the message, and asks for quarantine (DMARC, p=quarantine).";
+        550 (5, 7, 1) Sender "{fact} ({trace})",
+            else "the author's domain had sent or signed it (DMARC)";
+    DmarcReject "dmarc_reject": Data, Strangers, Reject, 0,
+        "The author's domain did not send the message, and asks for it to be refused (DMARC, p=reject).";
+        550 (5, 7, 1) Sender "{fact} ({trace})",
+            else "the author's domain had sent or signed it (DMARC)";
     Hops "hops": Data, Everyone, Reject, 0,
         "The message goes round in circles.";
-        554 (5, 4, 6) Content "{fact} ({trace})";
+        554 (5, 4, 6) Content "{fact} ({trace})",
+            else "the message did not go round in circles";
 }
 
 impl Test {

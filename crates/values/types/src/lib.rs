@@ -5,6 +5,7 @@
 //! says so.
 
 mod address;
+mod authenticity;
 mod domain;
 mod id;
 mod network;
@@ -14,6 +15,7 @@ mod secret;
 mod time;
 
 pub use address::{Address, AddressError, Host, LocalPart};
+pub use authenticity::Authenticity;
 pub use domain::{Domain, DomainError};
 pub use id::{TraceId, TraceIdError, TraceIds};
 pub use network::{AddressSet, Network, NetworkError};
