@@ -13,6 +13,8 @@ const SAME_FLOOR: &[(&str, &str, &str)] = &[
     ("postern-message", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-smtp", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-pop3", "postern-types", "the words of mail are what every protocol speaks in"),
+    ("postern-milter", "postern-types", "the words of mail are what every protocol speaks in"),
+    ("postern-delegation", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-gate", "postern-policy", "the collectors fill the evidence that policy defines"),
     ("postern-gate", "postern-dialup", "a collector asks for names, and has them scored"),
     ("postern-gate", "postern-authentication", "a collector asks who stands behind the sender"),
