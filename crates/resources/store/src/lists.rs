@@ -87,9 +87,9 @@ impl Store {
     /// `created_at`, gets the new reason, trace and expiry, and its strikes grow by the entry's.
     ///
     /// # Errors
-    /// When the store fails.
+    /// [`StoreError::Invalid`] when a recipient has 10,000 entries already; when the store fails.
     pub async fn put_listed(&self, entry: ListEntry) -> Result<(), StoreError> {
-        self.engine.write(0, move |c| lists::put(c, &entry)).await
+        self.change_lists(move |c| lists::put(c, &entry)).await
     }
 
     /// Takes an entry off.
@@ -102,7 +102,7 @@ impl Store {
         owner: ListOwner,
         subject: Subject,
     ) -> Result<(), StoreError> {
-        self.engine.write(0, move |c| lists::remove(c, list, &owner, &subject)).await
+        self.change_lists(move |c| lists::remove(c, list, &owner, &subject)).await
     }
 
     /// The entries of a list that have not ended at `now`; of one owner where it is given.

@@ -1,9 +1,11 @@
 //! The quarantine: messages held for their recipients.
 
-use postern_types::{Address, ReversePath, Timestamp, TraceId};
+use std::time::Duration;
+
+use postern_types::{Address, ForwardPath, ReversePath, Timestamp, TraceId};
 
 use crate::sqlite::quarantine;
-use crate::{AccountId, MessageReader, Placed, Store, StoreError};
+use crate::{AccountId, MessageReader, Placed, Resolution, Store, StoreError};
 
 /// The identity of a held copy; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,6 +97,10 @@ pub enum Release {
     AlreadyReleased,
 }
 
+/// How long the MTA behind may be out of reach before a released message is given up; the quarantine has
+/// its copy all the same.
+const PATIENCE: Duration = Duration::from_secs(5 * 86_400);
+
 impl Store {
     /// Held copies, latest first.
     ///
@@ -112,6 +118,18 @@ impl Store {
         self.engine.read(move |c| quarantine::one(c, id)).await
     }
 
+    /// One held copy of this recipient (in any case). Somebody else's is as if it were not there.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn quarantined_for(
+        &self,
+        recipient: Address,
+        id: QuarantineId,
+    ) -> Result<Quarantined, StoreError> {
+        self.engine.read(move |c| quarantine::one_for(c, &recipient, id)).await
+    }
+
     /// Reads a held copy.
     ///
     /// # Errors
@@ -119,6 +137,21 @@ impl Store {
     pub async fn read_quarantined(&self, id: QuarantineId) -> Result<MessageReader, StoreError> {
         let folder = self.engine.folder();
         self.engine.read(move |c| quarantine::read(c, &folder, id)).await
+    }
+
+    /// Where mail for a recipient is released to today, which need not be where it went when it came. `None`
+    /// when the recipient receives no mail here any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn release_destination(&self, recipient: &Address) -> Result<Option<ReleaseTo>, StoreError> {
+        Ok(match self.resolve(&ForwardPath::Address(recipient.clone())).await? {
+            Resolution::Mailboxes(accounts) => Some(ReleaseTo::Mailboxes(accounts)),
+            Resolution::Proxy(route) => {
+                Some(ReleaseTo::Queue { route: Some(route), expires_at: Timestamp::now().plus(PATIENCE) })
+            }
+            Resolution::UnknownUser | Resolution::NotOurs => None,
+        })
     }
 
     /// Releases a held copy: its state and the delivery change in one commit, so it is delivered
@@ -139,5 +172,16 @@ impl Store {
         let files = self.engine.write(0, move |c| quarantine::delete(c, id)).await?;
         self.drop_files(files).await;
         Ok(())
+    }
+
+    /// Deletes held copies for good, in one commit; what is not there any more is passed over. Returns how
+    /// many went.
+    ///
+    /// # Errors
+    /// When the store fails; then none was deleted.
+    pub async fn delete_all_quarantined(&self, ids: Vec<QuarantineId>) -> Result<usize, StoreError> {
+        let gone = self.engine.write(0, move |c| quarantine::delete_all(c, &ids)).await?;
+        self.drop_files(gone.1).await;
+        Ok(gone.0)
     }
 }

@@ -109,13 +109,17 @@ pub struct Retention {
 pub struct Purged {
     /// Held copies.
     pub quarantined: u64,
-    /// List entries.
+    /// List entries, hosts that were caught, and what they were caught at.
     pub listed: u64,
     /// Probe answers.
     pub probes: u64,
+    /// Lines of the ledger of probes.
+    pub ledger: u64,
+    /// Links and browsers' sessions.
+    pub links: u64,
     /// Traces.
     pub traces: u64,
-    /// Evidence of traces.
+    /// Evidence of traces, and policies that none refers to any more.
     pub evidence: u64,
 }
 
@@ -179,6 +183,8 @@ impl Store {
             total.quarantined += step.quarantined;
             total.listed += step.listed;
             total.probes += step.probes;
+            total.ledger += step.ledger;
+            total.links += step.links;
             total.traces += step.traces;
             total.evidence += step.evidence;
         }
@@ -192,6 +198,17 @@ impl Store {
     {
         let result = self.engine.write(0, work).await;
         self.engine.forget_resolved();
+        result
+    }
+
+    /// A change of lists or profiles: afterwards nobody is answered from old memory.
+    pub(crate) async fn change_lists<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let result = self.engine.write(0, work).await;
+        self.engine.forget_profiles();
         result
     }
 

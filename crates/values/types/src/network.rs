@@ -50,6 +50,12 @@ impl Network {
         self.0.contains(&ip.to_canonical())
     }
 
+    /// How many bits its addresses share.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.0.prefix_len()
+    }
+
     /// First and last address.
     #[must_use]
     pub fn range(&self) -> (IpAddr, IpAddr) {

@@ -7,22 +7,28 @@ use tokio::sync::oneshot;
 use super::bodies::{self, BodyId};
 use super::columns::{address_key, signed};
 use super::group::{Committed, Job};
-use super::{Engine, mailbox, traces};
+use super::{Engine, digests, mailbox, traces};
 use crate::body::Content;
-use crate::{Acceptance, MessageCopy, Placed, QuarantineId, QueueId, StoreError};
+use crate::{Acceptance, DigestNote, MessageCopy, Placed, QuarantineId, QueueId, StoreError};
 
 type Answer = Result<(Vec<Placed>, Committed), StoreError>;
 
 struct Accept {
     acceptance: Acceptance,
+    note: Option<DigestNote>,
     placed: Option<Vec<Placed>>,
     answer: oneshot::Sender<Answer>,
 }
 
 /// Has the message stored and waits for the commit.
 pub(crate) async fn submit(engine: &Engine, acceptance: Acceptance) -> Answer {
+    submit_with(engine, acceptance, None).await
+}
+
+/// The same for a digest, with what its commit notes.
+pub(crate) async fn submit_with(engine: &Engine, acceptance: Acceptance, note: Option<DigestNote>) -> Answer {
     let (answer, answered) = oneshot::channel();
-    engine.submit(Box::new(Accept { acceptance, placed: None, answer })).await?;
+    engine.submit(Box::new(Accept { acceptance, note, placed: None, answer })).await?;
     answered.await.unwrap_or(Err(StoreError::Closed))
 }
 
@@ -36,6 +42,9 @@ impl Job for Accept {
     }
 
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        if let Some(note) = &self.note {
+            digests::note(connection, note, self.acceptance.record.at)?;
+        }
         self.placed = Some(store(connection, &self.acceptance)?);
         Ok(())
     }

@@ -56,3 +56,16 @@ pub(super) fn address_key(address: &Address) -> String {
 pub(super) fn limit(wanted: usize) -> i64 {
     if wanted == 0 { 100 } else { i64::try_from(wanted).unwrap_or(i64::MAX) }
 }
+
+/// `%text%`, with what LIKE would read as a wildcard taken literally.
+pub(super) fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

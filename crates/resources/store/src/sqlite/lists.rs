@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use postern_types::{AddressSet, Domain, Network, Timestamp};
+use postern_types::{Address, AddressSet, Domain, Network, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::columns::{address, address_key, domain, parsed, timestamp};
 use crate::{ListEntry, ListKind, ListOwner, StoreError, Subject};
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "list, owner_kind, owner, kind, subject, reason, trace, strikes, created_at, expires_at";
+
+/// Entries that one recipient or domain may have on one list.
+const OWNED: i64 = 10_000;
 
 fn list_number(list: ListKind) -> i64 {
     match list {
@@ -19,11 +22,23 @@ fn list_number(list: ListKind) -> i64 {
     }
 }
 
-fn owner_key(owner: &ListOwner) -> (i64, String) {
+pub(super) fn owner_key(owner: &ListOwner) -> (i64, String) {
     match owner {
         ListOwner::Everybody => (0, String::new()),
         ListOwner::Domain(domain) => (1, domain.to_string()),
         ListOwner::Recipient(address) => (2, address_key(address)),
+    }
+}
+
+/// The owner from its key: everybody is empty, a recipient has an @.
+pub(super) fn owner_of(key: &str) -> Result<ListOwner, StoreError> {
+    let strange = |error: &dyn std::fmt::Display| StoreError::corrupt(format!("the owner `{key}`: {error}"));
+    match key {
+        "" => Ok(ListOwner::Everybody),
+        key if key.contains('@') => {
+            Address::parse(key).map(ListOwner::Recipient).map_err(|error| strange(&error))
+        }
+        key => Domain::parse(key).map(ListOwner::Domain).map_err(|error| strange(&error)),
     }
 }
 
@@ -35,7 +50,7 @@ fn subject_key(subject: &Subject) -> (i64, String) {
     }
 }
 
-fn entry(row: &Row<'_>) -> Result<ListEntry, StoreError> {
+pub(super) fn entry(row: &Row<'_>) -> Result<ListEntry, StoreError> {
     let strange = |what: &str, number: i64| StoreError::corrupt(format!("a list entry with {what} {number}"));
     Ok(ListEntry {
         list: match row.get(0)? {
@@ -76,6 +91,27 @@ pub(crate) fn version(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 pub(crate) fn put(connection: &Connection, entry: &ListEntry) -> Result<(), StoreError> {
+    if !has_room(connection, &entry.owner)? {
+        let what =
+            format!("{} has {OWNED} entries on its lists already, which is all there may be", entry.owner);
+        return Err(StoreError::Invalid { what });
+    }
+    insert(connection, entry)?;
+    announce(connection)
+}
+
+/// Whether there is room for another entry of this owner: recipients write their lists themselves.
+pub(super) fn has_room(connection: &Connection, owner: &ListOwner) -> Result<bool, StoreError> {
+    let ListOwner::Recipient(address) = owner else { return Ok(true) };
+    let mut select = connection.prepare_cached(
+        "SELECT count(*) < ?2 FROM (SELECT 1 FROM lists WHERE list IN (0, 1) AND owner_kind = 2 AND owner = ?1
+             LIMIT ?2)",
+    )?;
+    Ok(select.query_row(params![address_key(address), OWNED], |row| row.get(0))?)
+}
+
+/// Puts an entry in, or changes the one that is there; the caller announces it.
+pub(super) fn insert(connection: &Connection, entry: &ListEntry) -> Result<(), StoreError> {
     let (owner_kind, owner) = owner_key(&entry.owner);
     let (kind, subject) = subject_key(&entry.subject);
     let mut insert = connection.prepare_cached(&format!(
@@ -96,7 +132,24 @@ pub(crate) fn put(connection: &Connection, entry: &ListEntry) -> Result<(), Stor
         entry.created_at.as_millis(),
         entry.expires_at.map(Timestamp::as_millis),
     ])?;
-    announce(connection)
+    Ok(())
+}
+
+/// An allow entry that stays longer; the caller announces it.
+pub(super) fn prolong(
+    connection: &Connection,
+    owner: &ListOwner,
+    subject: &Subject,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
+    let (owner_kind, owner) = owner_key(owner);
+    let (kind, subject) = subject_key(subject);
+    let mut update = connection.prepare_cached(
+        "UPDATE lists SET expires_at = ?5
+         WHERE list = 0 AND owner_kind = ?1 AND owner = ?2 AND kind = ?3 AND subject = ?4",
+    )?;
+    update.execute(params![owner_kind, owner, kind, subject, expires_at.as_millis()])?;
+    Ok(())
 }
 
 fn missing(subject: &Subject) -> StoreError {
@@ -126,6 +179,15 @@ pub(crate) fn one(
     owner: &ListOwner,
     subject: &Subject,
 ) -> Result<ListEntry, StoreError> {
+    find(connection, list, owner, subject)?.ok_or_else(|| missing(subject))
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    list: ListKind,
+    owner: &ListOwner,
+    subject: &Subject,
+) -> Result<Option<ListEntry>, StoreError> {
     let (owner_kind, owner) = owner_key(owner);
     let (kind, key) = subject_key(subject);
     let mut select = connection.prepare_cached(&format!(
@@ -133,7 +195,7 @@ pub(crate) fn one(
          WHERE list = ?1 AND owner_kind = ?2 AND owner = ?3 AND kind = ?4 AND subject = ?5"
     ))?;
     let mut rows = select.query(params![list_number(list), owner_kind, owner, kind, key])?;
-    entry(rows.next()?.ok_or_else(|| missing(subject))?)
+    rows.next()?.map(entry).transpose()
 }
 
 pub(crate) fn entries(
@@ -167,11 +229,7 @@ pub(crate) fn networks_of(
     let mut found = Vec::new();
     for prefix in (0..=bits).rev() {
         let network = Subject::Network(Network::around(host, prefix, prefix));
-        match one(connection, list, &ListOwner::Everybody, &network) {
-            Ok(entry) => found.push(entry),
-            Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        found.extend(find(connection, list, &ListOwner::Everybody, &network)?);
     }
     Ok(found)
 }

@@ -10,14 +10,20 @@ pub(crate) mod backup;
 pub(crate) mod bodies;
 mod checkpoint;
 mod columns;
+pub(crate) mod digests;
 pub(crate) mod directory;
 mod error;
 mod group;
+pub(crate) mod hosts;
+pub(crate) mod ledger;
+pub(crate) mod links;
 pub(crate) mod lists;
 pub(crate) mod mailbox;
 mod migrate;
 mod open;
+pub(crate) mod policies;
 pub(crate) mod probes;
+pub(crate) mod profiles;
 pub(crate) mod purge;
 pub(crate) mod quarantine;
 pub(crate) mod queue;
@@ -28,15 +34,16 @@ mod writer;
 
 use std::fmt;
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use postern_types::ForwardPath;
+use postern_types::{Address, ForwardPath, ReversePath};
 
 use crate::body::blocking;
 use crate::files::BodyFolder;
-use crate::{Options, Resolution, Role, Stats, StoreError, TraceRecord};
+use crate::{AccountId, Options, ProfileAnswer, Resolution, Role, Stats, StoreError, TraceRecord};
 
 pub(crate) use group::{Committed, Job};
 pub(crate) use rusqlite::Connection;
@@ -48,6 +55,7 @@ pub(crate) struct Engine {
     folder: Arc<BodyFolder>,
     readers: readers::Readers,
     resolver: Arc<resolve::Resolver>,
+    profiles: Arc<profiles::Profiles>,
     writer: writer::Writer,
 }
 
@@ -62,8 +70,9 @@ impl Engine {
         }
         let readers = readers::Readers::open(dir, options.readers)?;
         let resolver = Arc::new(resolve::Resolver::new(open::connect_for_reading(dir)?));
+        let profiles = Arc::new(profiles::Profiles::new(open::connect_for_reading(dir)?));
         let writer = writer::Writer::start(dir, writing, &options, lock)?;
-        Ok(Self { options, dir: dir.to_owned(), folder, readers, resolver, writer })
+        Ok(Self { options, dir: dir.to_owned(), folder, readers, resolver, profiles, writer })
     }
 
     /// Runs `work` in the writer's next transaction and returns when that is synced. `weight` is what
@@ -94,6 +103,20 @@ impl Engine {
         resolve::resolve(&self.resolver, recipient).await
     }
 
+    pub(crate) async fn profile(
+        &self,
+        recipient: &Address,
+        accounts: &[AccountId],
+        sender: &ReversePath,
+        client: IpAddr,
+    ) -> Result<ProfileAnswer, StoreError> {
+        profiles::ask(&self.profiles, recipient, accounts, sender, client).await
+    }
+
+    pub(crate) fn forget_profiles(&self) {
+        self.profiles.forget();
+    }
+
     pub(crate) fn forget_resolved(&self) {
         self.resolver.forget();
     }
@@ -115,6 +138,7 @@ impl Engine {
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         self.readers.close();
         self.resolver.close();
+        self.profiles.close();
         let end = self.writer.end();
         blocking(move || end.wait()).await
     }

@@ -3,11 +3,13 @@
 use postern_types::TraceId;
 use rusqlite::{Connection, params};
 
-use super::{lists, quarantine};
+use super::{links, lists, policies, quarantine};
 use crate::{Purged, QuarantineId, Retention, StoreError};
 
 /// Rows of one kind in one step: a few milliseconds.
 const STEP: i64 = 500;
+/// What the ledger of probes keeps at least, in milliseconds: 31 days.
+const LEDGER_MIN: i64 = 31 * 86_400_000;
 
 /// One step, and how many files can be unlinked now. Nothing purged: it is done.
 pub(crate) fn step(connection: &Connection, retention: &Retention) -> Result<(Purged, usize), StoreError> {
@@ -22,11 +24,31 @@ pub(crate) fn step(connection: &Connection, retention: &Retention) -> Result<(Pu
     if listed > 0 {
         lists::announce(connection)?;
     }
+    let before = retention.lists_before.as_millis();
+    let hosts = delete(
+        connection,
+        "DELETE FROM hosts WHERE host IN
+             (SELECT host FROM hosts WHERE at < ?1 AND banned_until < ?1 AND parole_until < ?1 LIMIT ?2)",
+        before,
+    )?;
+    let strikes = delete(
+        connection,
+        "DELETE FROM strikes WHERE id IN (SELECT id FROM strikes WHERE at < ?1 LIMIT ?2)",
+        before,
+    )?;
+    let listed = listed + hosts + strikes;
     let probes = delete(
         connection,
         "DELETE FROM probe_cache WHERE (probe, subject) IN
              (SELECT probe, subject FROM probe_cache WHERE expires_at <= ?1 LIMIT ?2)",
         now,
+    )?;
+    let links = links::purge(connection, retention.now, STEP)?;
+    // The limits of probing look a month back.
+    let ledger = delete(
+        connection,
+        "DELETE FROM probe_ledger WHERE id IN (SELECT id FROM probe_ledger WHERE at < ?1 LIMIT ?2)",
+        retention.traces_before.as_millis().min(now - LEDGER_MIN),
     )?;
     let traces_before = TraceId::floor(retention.traces_before).to_i64();
     let traces = delete(
@@ -39,7 +61,11 @@ pub(crate) fn step(connection: &Connection, retention: &Retention) -> Result<(Pu
         "DELETE FROM evidence WHERE trace IN (SELECT trace FROM evidence WHERE trace < ?1 LIMIT ?2)",
         traces_before.max(TraceId::floor(retention.evidence_before).to_i64()),
     )?;
-    Ok((Purged { quarantined, listed, probes, traces, evidence }, files))
+    // Not before the last evidence that could refer to it.
+    let kept_from = retention.traces_before.max(retention.evidence_before);
+    let policies = if evidence == 0 { policies::purge(connection, kept_from)? } else { 0 };
+    let evidence = evidence + policies;
+    Ok((Purged { quarantined, listed, probes, ledger, links, traces, evidence }, files))
 }
 
 fn delete(connection: &Connection, sql: &str, before: i64) -> Result<u64, StoreError> {

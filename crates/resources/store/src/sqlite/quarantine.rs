@@ -1,6 +1,6 @@
 //! Statements of the quarantine.
 
-use postern_types::Timestamp;
+use postern_types::{Address, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::accept::Stored;
@@ -62,6 +62,15 @@ pub(crate) fn one(connection: &Connection, id: QuarantineId) -> Result<Quarantin
     held(rows.next()?.ok_or_else(|| missing(id))?)
 }
 
+pub(crate) fn one_for(
+    connection: &Connection,
+    recipient: &Address,
+    id: QuarantineId,
+) -> Result<Quarantined, StoreError> {
+    let entry = one(connection, id)?;
+    if address_key(&entry.recipient) == address_key(recipient) { Ok(entry) } else { Err(missing(id)) }
+}
+
 fn parts(connection: &Connection, id: QuarantineId) -> Result<(BodyId, i64), StoreError> {
     let mut select = connection.prepare_cached("SELECT body, prefix FROM quarantine WHERE id = ?1")?;
     let parts = select.query_row([id.0], |row| Ok((BodyId(row.get(0)?), row.get(1)?))).optional()?;
@@ -120,4 +129,20 @@ pub(crate) fn delete(connection: &Connection, id: QuarantineId) -> Result<usize,
     let (body, prefix) = parts(connection, id)?;
     connection.prepare_cached("DELETE FROM quarantine WHERE id = ?1")?.execute([id.0])?;
     bodies::drop_copy(connection, body, prefix)
+}
+
+/// Returns how many went, and how many files can be unlinked now.
+pub(crate) fn delete_all(
+    connection: &Connection,
+    ids: &[QuarantineId],
+) -> Result<(usize, usize), StoreError> {
+    let mut gone = (0, 0);
+    for &id in ids {
+        match delete(connection, id) {
+            Ok(files) => gone = (gone.0 + 1, gone.1 + files),
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(gone)
 }

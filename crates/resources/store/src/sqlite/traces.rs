@@ -5,11 +5,14 @@ use std::fmt::Write;
 use postern_types::{ReversePath, TraceId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{limit, parsed, reverse_path, signed, timestamp, trace as trace_id, unsigned};
-use crate::{Outcome, StoreError, TraceQuery, TraceRecord, TracedRecipient};
+use super::columns::{limit, parsed, pattern, reverse_path, signed, timestamp, trace as trace_id, unsigned};
+use crate::{JudgedPage, Outcome, StoreError, TraceQuery, TraceRecord, TracedRecipient};
 
 const COLUMNS: &str =
     "id, at, client, helo, sender, recipients, outcome, reply, size, duration_us FROM traces";
+
+/// Bytes of evidence after which a page ends.
+const PAGE_BYTES: usize = 4 << 20;
 
 /// A second record under one id replaces the first: it never keeps a message from being stored.
 pub(super) fn insert(connection: &Connection, record: &TraceRecord) -> Result<(), StoreError> {
@@ -91,6 +94,33 @@ pub(crate) fn trace(connection: &Connection, id: TraceId) -> Result<TraceRecord,
     Ok(record)
 }
 
+/// Walks forward; both tables are read along their keys.
+pub(crate) fn judged(
+    connection: &Connection,
+    from: TraceId,
+    until: TraceId,
+    limit: usize,
+) -> Result<JudgedPage, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, at, client, helo, sender, recipients, outcome, reply, size, duration_us, json
+         FROM traces LEFT JOIN evidence ON trace = id WHERE id >= ?1 AND id < ?2 ORDER BY id",
+    )?;
+    let mut rows = select.query(params![from.to_i64(), until.to_i64()])?;
+    let mut page = JudgedPage { traces: Vec::new(), next: None };
+    let mut octets = 0;
+    while let Some(row) = rows.next()? {
+        if page.traces.len() >= limit || octets > PAGE_BYTES {
+            page.next = Some(trace_id(row, 0)?);
+            break;
+        }
+        let mut record = record(row)?;
+        record.evidence = row.get::<_, Option<String>>(10)?.unwrap_or_default();
+        octets += record.evidence.len();
+        page.traces.push(record);
+    }
+    Ok(page)
+}
+
 /// Walks back from the latest within the time asked for; nothing but the id is indexed.
 pub(crate) fn search(connection: &Connection, query: &TraceQuery) -> Result<Vec<TraceRecord>, StoreError> {
     let first = query.since.map_or(0, |since| TraceId::floor(since).to_i64());
@@ -121,17 +151,4 @@ pub(crate) fn search(connection: &Connection, query: &TraceQuery) -> Result<Vec<
         }
     }
     Ok(found)
-}
-
-/// `%text%`, with what LIKE would read as a wildcard taken literally.
-fn pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }

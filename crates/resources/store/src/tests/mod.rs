@@ -8,6 +8,8 @@ mod faults;
 mod format;
 mod judged;
 mod limits;
+mod links;
+mod policies;
 mod queue;
 mod traces;
 

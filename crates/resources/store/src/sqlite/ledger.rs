@@ -1,0 +1,69 @@
+//! Statements of the ledger of probes.
+
+use std::time::Duration;
+
+use postern_types::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::columns::{limit, pattern, signed, timestamp, unsigned};
+use crate::{LedgerEntry, LedgerId, LedgerQuery, PlaceCount, ProbeBegun, ProbeEnded, StoreError};
+
+pub(crate) fn begin(connection: &Connection, begun: &ProbeBegun) -> Result<LedgerId, StoreError> {
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO probe_ledger (at, probe, subject, target, place, reason, outcome, commands, duration_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', '', 0)",
+    )?;
+    let ProbeBegun { at, probe, subject, target, place, reason } = begun;
+    Ok(LedgerId(insert.insert(params![at.as_millis(), probe, subject, target, place, reason])?))
+}
+
+pub(crate) fn end(connection: &Connection, id: LedgerId, ended: &ProbeEnded) -> Result<(), StoreError> {
+    let mut update = connection.prepare_cached(
+        "UPDATE probe_ledger SET outcome = ?2, commands = ?3, duration_us = ?4 WHERE id = ?1",
+    )?;
+    let micros = u64::try_from(ended.duration.as_micros()).unwrap_or(u64::MAX);
+    update.execute(params![id.0, ended.outcome, ended.conversation, signed(micros)])?;
+    Ok(())
+}
+
+pub(crate) fn search(connection: &Connection, query: &LedgerQuery) -> Result<Vec<LedgerEntry>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT at, probe, subject, target, place, reason, outcome, commands, duration_us FROM probe_ledger
+         WHERE at >= ?1 AND (?2 IS NULL OR target LIKE ?2 ESCAPE '\\' OR subject LIKE ?2 ESCAPE '\\'
+             OR place LIKE ?2 ESCAPE '\\')
+         ORDER BY at DESC, id DESC LIMIT ?3",
+    )?;
+    let since = query.since.map_or(i64::MIN, Timestamp::as_millis);
+    let about = query.about.as_deref().map(pattern);
+    let mut rows = select.query(params![since, about, limit(query.limit)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let begun = ProbeBegun {
+            at: timestamp(row, 0)?,
+            probe: row.get(1)?,
+            subject: row.get(2)?,
+            target: row.get(3)?,
+            place: row.get(4)?,
+            reason: row.get(5)?,
+        };
+        let duration = Duration::from_micros(unsigned(row, 8)?);
+        let ended = ProbeEnded { outcome: row.get(6)?, conversation: row.get(7)?, duration };
+        found.push(LedgerEntry { begun, ended });
+    }
+    Ok(found)
+}
+
+pub(crate) fn since(connection: &Connection, since: Timestamp) -> Result<Vec<PlaceCount>, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT place, at FROM probe_ledger WHERE at > ?1 ORDER BY place, at")?;
+    let mut rows = select.query([since.as_millis()])?;
+    let mut places: Vec<PlaceCount> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (place, at): (String, _) = (row.get(0)?, timestamp(row, 1)?);
+        match places.last_mut().filter(|last| last.place == place) {
+            Some(last) => last.at.push(at),
+            None => places.push(PlaceCount { place, at: vec![at] }),
+        }
+    }
+    Ok(places)
+}
