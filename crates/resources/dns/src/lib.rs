@@ -13,6 +13,7 @@
 
 mod answer;
 mod cache;
+mod name;
 mod question;
 mod read;
 mod resolver;
@@ -21,6 +22,7 @@ mod settings;
 mod wire;
 
 pub use answer::{Absent, Answer, Unknown};
+pub use name::QueryName;
 pub use read::{MAX_ADDRESSES, MAX_EXCHANGES, MAX_NAMES, MAX_TEXTS, Mx, Mxs};
 pub use resolver::{Counts, Dns, MailHosts};
 pub use reverse::{Forward, ReverseName};

@@ -3,19 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use hickory_resolver::proto::rr::{Name, RecordType};
-use postern_types::Domain;
-
 use crate::read::Records;
-use crate::{Absent, Answer};
+use crate::{Absent, Answer, QueryName};
+use hickory_resolver::proto::rr::{Name, RecordType};
 
 /// One question; also the key of the cache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Question {
-    A(Domain),
-    Aaaa(Domain),
-    Mx(Domain),
-    Txt(Domain),
+    A(QueryName),
+    Aaaa(QueryName),
+    Mx(QueryName),
+    Txt(QueryName),
     Ptr(IpAddr),
 }
 
@@ -30,7 +28,7 @@ impl Question {
         }
     }
 
-    /// The name as it goes over the wire. A [`Domain`] always fits.
+    /// The name as it goes over the wire. A [`QueryName`] always fits.
     pub(crate) fn wire_name(&self) -> Option<Name> {
         match self {
             Self::A(name) | Self::Aaaa(name) | Self::Mx(name) | Self::Txt(name) => {

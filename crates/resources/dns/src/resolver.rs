@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::question::Question;
 use crate::read::Records;
 use crate::wire::Wire;
-use crate::{Absent, Answer, DnsError, Mx, Mxs, Settings, Unknown};
+use crate::{Absent, Answer, DnsError, Mx, Mxs, QueryName, Settings, Unknown};
 
 /// Asks the DNS. Clones share one cache, one set of servers and one bound on questions.
 #[derive(Clone)]
@@ -101,14 +101,14 @@ impl Dns {
     }
 
     /// The IPv4 addresses of a name, at most [`crate::MAX_ADDRESSES`].
-    pub async fn a(&self, name: &Domain) -> Answer<Arc<[Ipv4Addr]>> {
-        let answer = self.ask(Question::A(name.clone())).answer().await;
+    pub async fn a(&self, name: impl Into<QueryName>) -> Answer<Arc<[Ipv4Addr]>> {
+        let answer = self.ask(Question::A(name.into())).answer().await;
         typed(answer, |records| if let Records::A(list) = records { Some(list) } else { None })
     }
 
     /// The IPv6 addresses of a name, at most [`crate::MAX_ADDRESSES`].
-    pub async fn aaaa(&self, name: &Domain) -> Answer<Arc<[Ipv6Addr]>> {
-        let answer = self.ask(Question::Aaaa(name.clone())).answer().await;
+    pub async fn aaaa(&self, name: impl Into<QueryName>) -> Answer<Arc<[Ipv6Addr]>> {
+        let answer = self.ask(Question::Aaaa(name.into())).answer().await;
         typed(answer, |records| if let Records::Aaaa(list) = records { Some(list) } else { None })
     }
 
@@ -118,22 +118,22 @@ impl Dns {
     /// families were stated to be absent.
     pub async fn addresses(&self, name: &Domain) -> Answer<Arc<[IpAddr]>> {
         // Both are on their way before the first is awaited.
-        let v6 = self.ask(Question::Aaaa(name.clone()));
-        let v4 = self.ask(Question::A(name.clone()));
+        let v6 = self.ask(Question::Aaaa(name.into()));
+        let v4 = self.ask(Question::A(name.into()));
         let (v6, v4) = (v6.answer().await, v4.answer().await);
         join(v6, v4)
     }
 
     /// The MX records of a domain, at most [`crate::MAX_EXCHANGES`].
-    pub async fn mx(&self, domain: &Domain) -> Answer<Mxs> {
-        let answer = self.ask(Question::Mx(domain.clone())).answer().await;
+    pub async fn mx(&self, domain: impl Into<QueryName>) -> Answer<Mxs> {
+        let answer = self.ask(Question::Mx(domain.into())).answer().await;
         typed(answer, |records| if let Records::Mx(mxs) = records { Some(mxs) } else { None })
     }
 
     /// The TXT records of a name, the strings of each put together; octets that are not UTF-8
     /// become U+FFFD. At most [`crate::MAX_TEXTS`].
-    pub async fn txt(&self, name: &Domain) -> Answer<Arc<[Box<str>]>> {
-        let answer = self.ask(Question::Txt(name.clone())).answer().await;
+    pub async fn txt(&self, name: impl Into<QueryName>) -> Answer<Arc<[Box<str>]>> {
+        let answer = self.ask(Question::Txt(name.into())).answer().await;
         typed(answer, |records| if let Records::Txt(list) = records { Some(list) } else { None })
     }
 

@@ -41,8 +41,8 @@ impl Dns {
             Answer::Unknown(why) => return Answer::Unknown(why),
         };
         let ask = |name: &Domain| match ip {
-            IpAddr::V4(_) => self.ask(Question::A(name.clone())),
-            IpAddr::V6(_) => self.ask(Question::Aaaa(name.clone())),
+            IpAddr::V4(_) => self.ask(Question::A(name.into())),
+            IpAddr::V6(_) => self.ask(Question::Aaaa(name.into())),
         };
         // All are on their way before the first is awaited.
         let pending: Vec<_> = names.iter().map(|name| (name, ask(name))).collect();

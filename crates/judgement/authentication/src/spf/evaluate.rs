@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use postern_dns::{Answer, MAX_ADDRESSES, Mxs, Unknown};
+use postern_dns::{Answer, MAX_ADDRESSES, QueryName, Unknown};
 use postern_types::{Authenticity, Domain};
 use tokio::time::Instant;
 
@@ -79,13 +79,13 @@ impl<L: Lookup> Walk<'_, L> {
     /// What the record of `domain` says. Boxed because records lead to records.
     pub(super) fn check<'b>(
         &'b mut self,
-        domain: &'b Domain,
+        domain: &'b QueryName,
         level: Level,
     ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'b>> {
         Box::pin(async move { self.try_check(domain, level).await.unwrap_or_else(Outcome::from) })
     }
 
-    async fn try_check(&mut self, domain: &Domain, level: Level) -> Result<Outcome, Stop> {
+    async fn try_check(&mut self, domain: &QueryName, level: Level) -> Result<Outcome, Stop> {
         let Some(record) = self.record(domain).await? else { return Ok(Outcome::default()) };
         for directive in &record.directives {
             if self.matches(&directive.mechanism, domain).await? {
@@ -100,12 +100,18 @@ impl<L: Lookup> Walk<'_, L> {
         let name = self.expand(redirect, domain).await;
         // rfc7208 §6.1: no record there is a fault of the record that leads there
         let nowhere = || Stop::Permanent(format!("the record redirects to {name}, which has none"));
-        let target = Domain::parse(&name).map_err(|_| nowhere())?;
+        let target = QueryName::parse(&name).ok_or_else(nowhere)?;
         let outcome = self.check(&target, level).await;
         if outcome.result == Authenticity::None { Err(nowhere()) } else { Ok(outcome) }
     }
 
-    async fn matched(&mut self, by: &Directive, record: &Record, domain: &Domain, level: Level) -> Outcome {
+    async fn matched(
+        &mut self,
+        by: &Directive,
+        record: &Record,
+        domain: &QueryName,
+        level: Level,
+    ) -> Outcome {
         let explanation = match &record.exp {
             Some(exp) if by.result == Authenticity::Fail && level == Level::Own => {
                 self.explanation(exp, domain).await
@@ -116,7 +122,7 @@ impl<L: Lookup> Walk<'_, L> {
     }
 
     /// rfc7208 §4.4, §4.5: the one SPF record of a domain.
-    async fn record(&mut self, domain: &Domain) -> Result<Option<Record>, Stop> {
+    async fn record(&mut self, domain: &QueryName) -> Result<Option<Record>, Stop> {
         let texts = match within(self.case.deadline, self.lookup.txt(domain)).await {
             Answer::Found { value, .. } => value,
             Answer::NotFound(_) => return Ok(None),
@@ -131,7 +137,7 @@ impl<L: Lookup> Walk<'_, L> {
         Record::parse(text).map(Some).map_err(|fault| wrong(fault.0))
     }
 
-    async fn matches(&mut self, mechanism: &Mechanism, domain: &Domain) -> Result<bool, Stop> {
+    async fn matches(&mut self, mechanism: &Mechanism, domain: &QueryName) -> Result<bool, Stop> {
         match mechanism {
             Mechanism::All => Ok(true),
             Mechanism::Ip4(network, width) => Ok(within_v4(self.case.ip, *network, *width)),
@@ -154,14 +160,13 @@ impl<L: Lookup> Walk<'_, L> {
             Mechanism::Ptr(target) => {
                 self.count()?;
                 let name = self.target(target.as_ref(), domain).await;
-                let Ok(target) = Domain::parse(&name) else { return Ok(false) };
-                Ok(self.validated_names().await.iter().any(|name| name.is_within(&target)))
+                Ok(self.validated_names().await.iter().any(|host| is_within(host, &name)))
             }
             Mechanism::Exists(target) => {
                 self.count()?;
                 let name = self.expand(target, domain).await;
                 // rfc7208 §5.7: an A lookup, whatever the client's family
-                let Ok(name) = Domain::parse(&name) else { return self.nothing().map(|()| false) };
+                let Some(name) = QueryName::parse(&name) else { return self.nothing().map(|()| false) };
                 let answer = within(self.case.deadline, self.lookup.a(&name)).await;
                 Ok(self.found(&name, answer)?.is_some())
             }
@@ -171,7 +176,7 @@ impl<L: Lookup> Walk<'_, L> {
     /// rfc7208 §5.2
     async fn includes(&mut self, name: &str) -> Result<bool, Stop> {
         let none = || Stop::Permanent(format!("the record includes {name}, which has none"));
-        let target = Domain::parse(name).map_err(|_| none())?;
+        let target = QueryName::parse(name).ok_or_else(none)?;
         let outcome = self.check(&target, Level::Included).await;
         match outcome.result {
             Authenticity::Pass => Ok(true),
@@ -184,7 +189,7 @@ impl<L: Lookup> Walk<'_, L> {
 
     /// rfc7208 §5.3: whether an address of the name is the client's.
     async fn leads_here(&mut self, name: &str, widths: Widths) -> Result<bool, Stop> {
-        let Ok(name) = Domain::parse(name) else { return self.nothing().map(|()| false) };
+        let Some(name) = QueryName::parse(name) else { return self.nothing().map(|()| false) };
         let (here, many) = match self.case.ip {
             IpAddr::V4(_) => {
                 let answer = within(self.case.deadline, self.lookup.a(&name)).await;
@@ -205,17 +210,14 @@ impl<L: Lookup> Walk<'_, L> {
 
     /// rfc7208 §5.4
     async fn exchangers_lead_here(&mut self, name: &str, widths: Widths) -> Result<bool, Stop> {
-        let Ok(name) = Domain::parse(name) else { return self.nothing().map(|()| false) };
+        let Some(name) = QueryName::parse(name) else { return self.nothing().map(|()| false) };
         let answer = within(self.case.deadline, self.lookup.mx(&name)).await;
-        let hosts = match self.found(&name, answer)? {
-            Some(Mxs::Hosts(hosts)) => hosts,
-            Some(Mxs::Null) | None => return Ok(false),
-        };
+        let hosts = self.found(&name, answer)?.unwrap_or_default();
         if hosts.len() > MOST_NAMES {
             return Err(Stop::Permanent(format!("{name} has more than {MOST_NAMES} MX records")));
         }
-        for host in &*hosts {
-            if self.leads_here(host.exchange.as_str(), widths).await? {
+        for host in &hosts {
+            if self.leads_here(host.as_str(), widths).await? {
                 return Ok(true);
             }
         }
@@ -231,10 +233,11 @@ impl<L: Lookup> Walk<'_, L> {
         let mut validated = Vec::new();
         for name in names.iter().take(MOST_NAMES) {
             let here = match self.case.ip {
-                IpAddr::V4(ip) => {
-                    within(deadline, self.lookup.a(name)).await.found().is_some_and(|list| list.contains(&ip))
-                }
-                IpAddr::V6(ip) => within(deadline, self.lookup.aaaa(name))
+                IpAddr::V4(ip) => within(deadline, self.lookup.a(&name.into()))
+                    .await
+                    .found()
+                    .is_some_and(|list| list.contains(&ip)),
+                IpAddr::V6(ip) => within(deadline, self.lookup.aaaa(&name.into()))
                     .await
                     .found()
                     .is_some_and(|list| list.contains(&ip)),
@@ -247,9 +250,9 @@ impl<L: Lookup> Walk<'_, L> {
     }
 
     /// rfc7208 §6.2: what the domain wants said; nothing where anything about it is wrong.
-    async fn explanation(&mut self, exp: &MacroString, domain: &Domain) -> Option<String> {
+    async fn explanation(&mut self, exp: &MacroString, domain: &QueryName) -> Option<String> {
         let name = self.expand(exp, domain).await;
-        let name = Domain::parse(&name).ok()?;
+        let name = QueryName::parse(&name)?;
         let texts = within(self.case.deadline, self.lookup.txt(&name)).await.found()?;
         let [text] = &*texts else { return None };
         let text = MacroString::parse_explanation(text)?;
@@ -257,28 +260,29 @@ impl<L: Lookup> Walk<'_, L> {
         Some(text.chars().take(EXPLANATION_MAX).collect())
     }
 
-    async fn target(&mut self, target: Option<&MacroString>, domain: &Domain) -> String {
+    async fn target(&mut self, target: Option<&MacroString>, domain: &QueryName) -> String {
         match target {
             None => domain.to_string(),
             Some(target) => self.expand(target, domain).await,
         }
     }
 
-    async fn expand(&mut self, text: &MacroString, domain: &Domain) -> String {
+    async fn expand(&mut self, text: &MacroString, domain: &QueryName) -> String {
         self.expand_with(text, domain, MacroString::expand_name).await
     }
 
     async fn expand_with(
         &mut self,
         text: &MacroString,
-        domain: &Domain,
+        domain: &QueryName,
         how: fn(&MacroString, &Values<'_>) -> String,
     ) -> String {
         if text.needs_validated() && self.validated.is_none() {
             let names = self.validated_names().await;
             // rfc7208 §7.3: the domain itself, else a name below it, else any, else "unknown"
-            let best = names.iter().find(|name| *name == domain);
-            let best = best.or_else(|| names.iter().find(|name| name.is_within(domain))).or(names.first());
+            let best = names.iter().find(|name| name.as_str() == domain.as_str());
+            let best =
+                best.or_else(|| names.iter().find(|name| is_within(name, domain.as_str()))).or(names.first());
             self.validated = Some(best.map_or_else(|| "unknown".to_owned(), ToString::to_string));
         }
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -316,7 +320,7 @@ impl<L: Lookup> Walk<'_, L> {
         Ok(())
     }
 
-    fn found<T>(&mut self, name: &Domain, answer: Answer<T>) -> Result<Option<T>, Stop> {
+    fn found<T>(&mut self, name: &QueryName, answer: Answer<T>) -> Result<Option<T>, Stop> {
         match answer {
             Answer::Found { value, .. } => Ok(Some(value)),
             Answer::NotFound(_) => self.nothing().map(|()| None),
@@ -327,6 +331,11 @@ impl<L: Lookup> Walk<'_, L> {
 
 fn unknown(name: &str, why: Unknown) -> Stop {
     Stop::Temporary(format!("no answer about {name}: {why}"))
+}
+
+fn is_within(name: &Domain, other: &str) -> bool {
+    let other = other.to_ascii_lowercase();
+    name.as_str().strip_suffix(other.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn within_v4(ip: IpAddr, network: Ipv4Addr, width: u8) -> bool {

@@ -1,9 +1,7 @@
 //! SPF (RFC 7208): may this address send mail for this domain?
 //!
 //! The record is read as a whole before anything is asked (`record`), macros are values (`macros`), and the walk
-//! through it (`evaluate`) has the limits of §4.6.4: ten terms that need the DNS, two lookups that find nothing. A
-//! name that cannot be one in the DNS as [`Domain`] knows it (such as a macro made of a local part with `+`) is
-//! taken as one that does not exist.
+//! through it (`evaluate`) has the limits of §4.6.4: ten terms that need the DNS, two lookups that find nothing.
 
 mod evaluate;
 mod macros;
@@ -11,6 +9,7 @@ mod record;
 
 use std::net::IpAddr;
 
+use postern_dns::QueryName;
 use postern_types::{Authenticity, Domain, Host, ReversePath};
 use tokio::time::Instant;
 
@@ -81,7 +80,7 @@ pub async fn spf<L: Lookup>(lookup: &L, sender: &Sender<'_>, deadline: Instant) 
     let outcome = match Domain::parse(&domain) {
         Ok(domain) if domain.is_qualified() => {
             let mut walk = Walk { lookup, case: &case, lookups: 0, void: 0, validated: None };
-            walk.check(&domain, Level::Own).await
+            walk.check(&QueryName::from(&domain), Level::Own).await
         }
         // rfc7208 §4.3: what is no domain name has no record
         _ => evaluate::Outcome::default(),
