@@ -46,6 +46,10 @@ labels! {
         Pop3 = "pop3",
         /// Metrics and health.
         Watch = "watch",
+        /// Other MTAs that ask by the milter protocol.
+        Milter = "milter",
+        /// Postfix, asking by its policy delegation protocol.
+        Policy = "policy",
     }
     /// Why a connection was not let in.
     RefusedWhy("why") {

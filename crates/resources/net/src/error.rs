@@ -16,6 +16,14 @@ pub enum NetError {
         /// What the system said.
         source: io::Error,
     },
+    /// A listening local socket could not be made.
+    #[error("cannot listen on {}: {source}{}", path.display(), local_hint(source))]
+    BindLocal {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// What systemd handed over is not what was announced.
     #[error("socket activation: {0}")]
     Activation(String),
@@ -97,6 +105,15 @@ fn bind_hint(error: &io::Error) -> &'static str {
             " (ports below 1024 need root, CAP_NET_BIND_SERVICE or socket activation)"
         }
         io::ErrorKind::AddrNotAvailable => " (this machine does not have that address)",
+        _ => "",
+    }
+}
+
+fn local_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (another program listens there, or a file of that name is there)",
+        io::ErrorKind::NotFound => " (the folder does not exist)",
+        io::ErrorKind::PermissionDenied => " (this user may not make files in that folder)",
         _ => "",
     }
 }

@@ -22,6 +22,7 @@ mod signals;
 mod stream;
 mod tls_in;
 mod tls_out;
+mod unix;
 
 pub use activation::Activation;
 pub use certificate::{CertificateFacts, CertificateFiles};
@@ -35,3 +36,4 @@ pub use signals::{Signal, Signals};
 pub use stream::{Peer, Stream, TlsInfo};
 pub use tls_in::{Reload, TlsAcceptor, TlsMinimum, TlsSettings};
 pub use tls_out::{Roots, TlsConnector, Verification};
+pub use unix::{LocalListener, LocalSocket};
