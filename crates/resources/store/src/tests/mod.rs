@@ -6,10 +6,12 @@ mod crash;
 mod directory;
 mod faults;
 mod format;
+mod hosts;
 mod judged;
 mod limits;
 mod links;
 mod policies;
+mod profiles;
 mod queue;
 mod traces;
 
