@@ -1,0 +1,392 @@
+//! [`Prober`]: from a question to what is known, what is on its way, or why it is not asked.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use postern_dns::Dns;
+use postern_events::Events;
+use postern_store::{Certainty, Store, StoreError};
+use postern_types::{Domain, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::cache::{Cache, Known, Life};
+use crate::errand::Errand;
+use crate::flight::{Flight, Targets};
+use crate::limit::Budget;
+use crate::question::{DOMAIN, Key};
+use crate::user::DomainFact;
+use crate::visit::{Attempt, Case, Host, Hosts, Which, World, visit};
+use crate::{
+    Answer, Clock, Connect, Neighbours, NotAllowed, Pending, Question, Relay, Settings, User, connect, place,
+    relay, user,
+};
+
+/// Where it is kept when a host was last reached.
+const REACHED: (&str, &str) = ("reached", "smtp");
+
+/// The prober. Clones are handles to the same one; its work ends with the last of them.
+#[derive(Clone)]
+pub struct Prober {
+    inner: Arc<Inner>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
+}
+
+/// What the prober stands on.
+pub struct Parts {
+    /// The DNS.
+    pub dns: Dns,
+    /// Where answers and the ledger are kept.
+    pub store: Store,
+    /// Where it is counted.
+    pub events: Events,
+    /// The clock that limits and answers go by.
+    pub clock: Clock,
+}
+
+/// What comes of a question at once.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// It was answered lately.
+    Fresh(Answer),
+    /// It is on its way.
+    Pending(Pending),
+    /// It is not asked.
+    NotAllowed(NotAllowed),
+}
+
+struct Inner {
+    settings: ArcSwap<Settings>,
+    domains: ArcSwap<Vec<Domain>>,
+    parts: Parts,
+    cache: Cache,
+    hosts: Hosts,
+    budget: Mutex<Budget>,
+    room: Arc<Semaphore>,
+    flights: Mutex<HashMap<Key, Pending>>,
+}
+
+impl Prober {
+    /// A prober that knows nothing yet; see [`Prober::load`].
+    #[must_use]
+    pub fn new(settings: Settings, parts: Parts) -> Self {
+        let inner = Inner {
+            room: Arc::new(Semaphore::new(settings.limits.concurrent as usize)),
+            settings: ArcSwap::from_pointee(settings),
+            domains: ArcSwap::default(),
+            cache: Cache::new(parts.store.clone()),
+            parts,
+            hosts: Hosts::default(),
+            budget: Mutex::default(),
+            flights: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner), tasks: Arc::default() }
+    }
+
+    /// Takes over from the ledger how often whom was asked within the last day: a restart gives nobody a new budget.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        let Inner { parts, cache, hosts, .. } = &*self.inner;
+        let now = (parts.clock)();
+        let day_ago = Timestamp::from_millis(now.as_millis().saturating_sub(86_400_000));
+        let places = parts.store.probed_since(day_ago).await?;
+        lock(&self.inner.budget).remember(places);
+        let reached = (REACHED.0, REACHED.1.to_owned());
+        if let Known::Fresh(((), at)) | Known::Due(((), at)) = cache.look(&reached, now).await? {
+            hosts.remember_reached(at);
+        }
+        Ok(())
+    }
+
+    /// Goes on under other settings. How many questions may be on their way holds from the start to the end.
+    pub fn reload(&self, settings: Settings) {
+        self.inner.settings.store(Arc::new(settings));
+    }
+
+    /// Sets the domains whose mail we take: their senders are never asked about, and the relay test is from and to
+    /// them.
+    pub fn set_domains(&self, domains: impl IntoIterator<Item = Domain>) {
+        self.inner.domains.store(Arc::new(domains.into_iter().collect()));
+    }
+
+    /// Asks a question. `why` is for the ledger: a trace, a client. Comes back after a look into the store at most;
+    /// what must be found out is found out in the background. Call it inside a tokio runtime.
+    pub async fn ask(&self, question: Question, why: &str) -> Asked {
+        if let Err(why) = self.inner.may_ask(&question) {
+            return Asked::NotAllowed(why);
+        }
+        match self.inner.known(&question).await {
+            Err(error) => Asked::NotAllowed(NotAllowed::Store(error.to_string())),
+            Ok(Known::Fresh(answer)) => Asked::Fresh(answer),
+            Ok(Known::Due(answer)) => {
+                // The old answer serves; that there is no room for a new one now is no matter.
+                let _ = self.start(question, format!("renewal, {why}"));
+                Asked::Fresh(answer)
+            }
+            Ok(Known::Spent) => match question {
+                Question::Relay(ip) => Asked::NotAllowed(NotAllowed::Lately(ip)),
+                _ => Asked::NotAllowed(NotAllowed::Busy),
+            },
+            Ok(Known::Nothing) => match self.start(question, why.to_owned()) {
+                Ok(pending) => Asked::Pending(pending),
+                Err(why) => Asked::NotAllowed(why),
+            },
+        }
+    }
+
+    /// Asks a question at once, whatever is known and however often it was asked: for an operator who names the
+    /// host or sender. Whoever does not want to be asked is not asked all the same.
+    ///
+    /// # Errors
+    /// [`NotAllowed`].
+    pub async fn by_hand(&self, question: Question) -> Result<Answer, NotAllowed> {
+        let inner = &self.inner;
+        match &question {
+            Question::ConnectBack(ip) | Question::Neighbours(ip) | Question::Relay(ip) => {
+                place::may_be_asked(*ip, &inner.settings.load())?;
+            }
+            Question::User(_) => inner.may_ask(&question)?,
+        }
+        lock(&inner.budget).note(&question.place(), (inner.parts.clock)());
+        let answer = inner.find_out(&question, "by hand".to_owned(), Which::Named, Targets::default()).await;
+        inner.remember(&question, &answer).await;
+        Ok(answer)
+    }
+
+    /// Waits until nothing is on its way.
+    pub async fn idle(&self) {
+        loop {
+            let next = lock(&self.inner.flights).values().next().cloned();
+            let Some(mut pending) = next else { return };
+            pending.end().await;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sends a question on its way, or joins it.
+    fn start(&self, question: Question, why: String) -> Result<Pending, NotAllowed> {
+        let inner = &self.inner;
+        let key = question.key();
+        let mut flights = lock(&inner.flights);
+        if let Some(pending) = flights.get(&key) {
+            return Ok(pending.clone());
+        }
+        let permit = inner.admit(&question)?;
+        let (flight, pending) = Flight::new();
+        flights.insert(key.clone(), pending.clone());
+        drop(flights);
+        let landing = Landing { inner: Arc::clone(inner), key };
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            let inner = &landing.inner;
+            let answer = inner.find_out(&question, why, Which::Public, flight.targets.clone()).await;
+            inner.remember(&question, &answer).await;
+            flight.answer.send_replace(Some(answer));
+            drop(permit);
+        });
+        Ok(pending)
+    }
+}
+
+/// Takes a question off the list of those on their way, however it ends.
+struct Landing {
+    inner: Arc<Inner>,
+    key: Key,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        lock(&self.inner.flights).remove(&self.key);
+    }
+}
+
+impl Inner {
+    /// Whether a question may be asked at all.
+    fn may_ask(&self, question: &Question) -> Result<(), NotAllowed> {
+        let settings = self.settings.load();
+        match question {
+            Question::Neighbours(_) if settings.neighbours == 0 => Err(NotAllowed::Off("asking neighbours")),
+            Question::ConnectBack(ip) | Question::Neighbours(ip) | Question::Relay(ip) => {
+                place::may_connect(*ip, &settings)
+            }
+            Question::User(address) => {
+                let Some(domain) = address.domain() else {
+                    return Err(NotAllowed::Literal(address.to_string()));
+                };
+                if *domain == settings.hostname || self.domains.load().contains(domain) {
+                    return Err(NotAllowed::Ours(domain.to_string()));
+                }
+                match settings.opt_out_domains.iter().find(|out| domain.is_within(out)) {
+                    Some(out) => Err(NotAllowed::OptedOut(out.to_string())),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// What is known about a question, by itself or by its domain.
+    async fn known(&self, question: &Question) -> Result<Known<Answer>, StoreError> {
+        let now = (self.parts.clock)();
+        let keep = self.settings.load().keep;
+        match self.cache.look::<Answer>(&question.key(), now).await? {
+            Known::Fresh((Answer::Relay(Relay::Open { .. }), at)) if now.since(at) >= keep.relay_open => {
+                return Ok(Known::Spent);
+            }
+            Known::Fresh((answer, _)) => return Ok(Known::Fresh(answer)),
+            Known::Due((answer, _)) => return Ok(Known::Due(answer)),
+            Known::Spent | Known::Nothing => {}
+        }
+        let Some(key) = domain_key(question) else { return Ok(Known::Nothing) };
+        let user = |fact: DomainFact| fact.user().map(Answer::User);
+        Ok(match self.cache.look::<DomainFact>(&key, now).await? {
+            Known::Fresh((fact, _)) => user(fact).map_or(Known::Nothing, Known::Fresh),
+            Known::Due((fact, _)) => user(fact).map_or(Known::Nothing, Known::Due),
+            Known::Spent | Known::Nothing => Known::Nothing,
+        })
+    }
+
+    /// Makes room for a question and takes it out of the budgets.
+    fn admit(&self, question: &Question) -> Result<OwnedSemaphorePermit, NotAllowed> {
+        let settings = self.settings.load();
+        let now = (self.parts.clock)();
+        let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| NotAllowed::Busy)?;
+        lock(&self.budget).take(&question.place(), now, &settings.limits)?;
+        let attempt = match question {
+            Question::User(_) => Attempt::Telling,
+            _ => Attempt::Silent,
+        };
+        if self.hosts.may_ask(now, attempt) { Ok(permit) } else { Err(NotAllowed::NothingAnswers) }
+    }
+
+    /// Goes out and asks.
+    async fn find_out(&self, question: &Question, reason: String, which: Which, targets: Targets) -> Answer {
+        let settings = self.settings.load_full();
+        let world = World {
+            settings: &settings,
+            store: &self.parts.store,
+            hosts: &self.hosts,
+            clock: &self.parts.clock,
+        };
+        let case = Case {
+            probe: question.probe(),
+            subject: question.subject(),
+            place: question.place(),
+            reason,
+            deadline: Instant::now() + settings.timeouts.whole,
+            which,
+            targets,
+        };
+        let answer = match question {
+            Question::ConnectBack(ip) => Answer::Connect(self.connect_back(&world, &case, *ip).await),
+            Question::Neighbours(ip) => {
+                let near = connect::beside(*ip, settings.neighbours);
+                let mut seen = Neighbours::default();
+                for ip in near {
+                    seen = connect::count(seen, &self.connect_back(&world, &case, ip).await);
+                }
+                Answer::Neighbours(seen)
+            }
+            Question::Relay(ip) => {
+                case.targets.set([*ip]);
+                let (from, to) = relay::ends(&self.domains.load(), &settings.hostname);
+                let host = Host { ip: *ip, name: None };
+                let visited = visit(&world, &case, &host, &Errand::Relay { from, to }).await;
+                Answer::Relay(
+                    visited.map_or_else(|why| Relay::Unreachable { why: why.to_string() }, relay::read),
+                )
+            }
+            Question::User(address) => Answer::User(self.user(&world, &case, question, address).await),
+        };
+        self.note_reached().await;
+        answer
+    }
+
+    async fn connect_back(&self, world: &World<'_>, case: &Case, ip: std::net::IpAddr) -> Connect {
+        case.targets.set([ip]);
+        let visited = visit(world, case, &Host { ip, name: None }, &Errand::Greeting).await;
+        let now = (self.parts.clock)();
+        connect::read(visited, self.hosts.reached(), now, world.settings.keep.reached)
+    }
+
+    async fn user(
+        &self,
+        world: &World<'_>,
+        case: &Case,
+        question: &Question,
+        address: &postern_types::Address,
+    ) -> User {
+        let keep = world.settings.keep;
+        let key = domain_key(question);
+        let known = match &key {
+            Some(key) => self.cache.look::<DomainFact>(key, (self.parts.clock)()).await,
+            None => Ok(Known::Nothing),
+        };
+        let knows_users = matches!(&known, Ok(Known::Fresh((fact, _))) if fact.obstacle.is_none());
+        let found = user::find(world, &self.parts.dns, case, address, knows_users).await;
+        if let (Some(key), Some(fact)) = (key, found.domain) {
+            let unreachable = fact.obstacle == Some(crate::Obstacle::Unreachable);
+            let (refresh, expire) = if unreachable {
+                (keep.inconclusive, keep.inconclusive)
+            } else {
+                (keep.domain_refresh, keep.domain)
+            };
+            // A mail host that is down for an hour still is what it was found to be.
+            let certainty = if unreachable { Certainty::Inconclusive } else { Certainty::Conclusive };
+            let life = Life { certainty, refresh, expire };
+            tell(self.cache.put(key, &fact, (self.parts.clock)(), life).await);
+        }
+        found.user
+    }
+
+    async fn remember(&self, question: &Question, answer: &Answer) {
+        let keep = self.settings.load().keep;
+        let life = Life::of(answer, &keep);
+        tell(self.cache.put(question.key(), answer, (self.parts.clock)(), life).await);
+        let what = answer.to_string();
+        tracing::debug!(test = question.probe(), about = question.subject(), what, "asked");
+    }
+
+    /// Keeps for the next process that connections get out of here; not more often than daily.
+    async fn note_reached(&self) {
+        let Some(at) = self.hosts.reached() else { return };
+        let (key, keep) = ((REACHED.0, REACHED.1.to_owned()), self.settings.load().keep.reached);
+        let known = self.cache.look::<()>(&key, at).await;
+        if !matches!(known, Ok(Known::Fresh(_))) {
+            let life = Life { certainty: Certainty::Conclusive, refresh: keep / 7, expire: keep };
+            tell(self.cache.put(key, &(), at, life).await);
+        }
+    }
+}
+
+/// Under what it is kept what holds for all senders of a domain.
+fn domain_key(question: &Question) -> Option<Key> {
+    match question {
+        Question::User(address) => address.domain().map(|domain| (DOMAIN, domain.to_string())),
+        _ => None,
+    }
+}
+
+/// What cannot be remembered is asked again one day; the log says why.
+fn tell(result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "what a probe has found out cannot be kept");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Prober {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let under_way: HashSet<String> =
+            lock(&self.inner.flights).keys().map(|(probe, subject)| format!("{probe} {subject}")).collect();
+        f.debug_struct("Prober").field("under_way", &under_way).finish_non_exhaustive()
+    }
+}
