@@ -54,7 +54,7 @@ fn cut(host: &str, spans: &[Range<usize>]) -> String {
 
 /// The address in one piece.
 fn joined(host: &str, address: &Spelled) -> Option<Found> {
-    address.joined.iter().find_map(|(text, parts)| {
+    address.joined(host).iter().find_map(|(text, parts)| {
         let at = host.find(text.as_str())?;
         let end = at + text.len();
         // 203000113009 is not the end of a longer number.

@@ -29,7 +29,7 @@ pub use certificate::{CertificateFacts, CertificateFiles};
 pub use connect::connect;
 pub use error::NetError;
 pub use limit::{Admission, Admitted, Refused};
-pub use listen::{Listener, Socket};
+pub use listen::{Incoming, Listener, Socket};
 pub use pressure::{Level, Pressure};
 pub use shutdown::{LiveSession, Outcome, Shutdown};
 pub use signals::{Signal, Signals};

@@ -1,13 +1,15 @@
 //! Listening sockets: bound before the rights are dropped, accepting afterwards.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tokio::net::{TcpListener, TcpStream};
+use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::SockRef;
+use tokio::io::unix::AsyncFd;
 
 use crate::{NetError, Stream};
 
@@ -68,6 +70,9 @@ impl Socket {
     /// When it cannot be made non-blocking or has no address.
     pub fn from_std(listener: StdListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        // Small replies must not wait for the acknowledgement of the one before. Linux hands the option down to
+        // each accepted connection, which saves a call for each.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
@@ -84,8 +89,11 @@ impl Socket {
     /// When the runtime cannot watch the socket.
     pub fn listen(self) -> Result<Listener, NetError> {
         let address = self.address;
-        let inner =
-            TcpListener::from_std(self.listener).map_err(|source| NetError::Bind { address, source })?;
+        #[allow(
+            deprecated,
+            reason = "a TcpListener keeps its descriptor for as long as it lives; the successor of `new` is unsafe"
+        )]
+        let inner = AsyncFd::new(self.listener).map_err(|source| NetError::Bind { address, source })?;
         Ok(Listener { inner, address, exhausted: Arc::default() })
     }
 }
@@ -93,29 +101,68 @@ impl Socket {
 /// A listening socket in the runtime.
 #[derive(Debug)]
 pub struct Listener {
-    inner: TcpListener,
+    inner: AsyncFd<StdListener>,
     address: SocketAddr,
     exhausted: Arc<AtomicU64>,
 }
 
+/// A connection that nobody has decided about: the runtime does not watch it yet, so that one which is turned
+/// away costs three system calls (accept, send, close).
+#[derive(Debug)]
+pub struct Incoming {
+    tcp: StdStream,
+    peer: SocketAddr,
+}
+
+impl Incoming {
+    /// The other end. IPv4 is IPv4 here, never an IPv6-mapped address.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Says a last word and closes. What does not go out at once is lost with the connection.
+    pub fn refuse(self, last_word: &[u8]) {
+        // Nothing can be done for a client that does not take it.
+        let _ = (&self.tcp).write(last_word);
+    }
+
+    /// Hands the connection to the runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub fn let_in(self) -> io::Result<Stream> {
+        Ok(Stream::accepted(tokio::net::TcpStream::from_std(self.tcp)?, self.peer))
+    }
+}
+
 impl Listener {
+    /// The next connection, handed to the runtime. Otherwise as [`Listener::incoming`].
+    pub async fn accept(&self) -> Stream {
+        loop {
+            match self.incoming().await.let_in() {
+                Ok(stream) => return stream,
+                Err(error) => tracing::warn!(listener = %self.address, %error, "cannot watch a connection"),
+            }
+        }
+    }
+
     /// The next connection. Never fails: a client that went away is passed over; out of file
     /// descriptors or memory, it waits (20 ms at first, 1 s at most) and tries again, and the
     /// clients wait in the kernel's queue.
     ///
     /// Cancel-safe.
-    pub async fn accept(&self) -> Stream {
+    pub async fn incoming(&self) -> Incoming {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.inner.accept().await {
-                Ok((tcp, peer)) => {
+            // A flood must not keep the thread to itself.
+            tokio::task::consume_budget().await;
+            match self.try_accept().await {
+                Ok(incoming) => {
                     if pause > FIRST_PAUSE {
                         tracing::info!(listener = %self.address, "accepting connections again");
                     }
-                    match Stream::accepted(tcp, peer) {
-                        Ok(stream) => return stream,
-                        Err(error) => tracing::debug!(%peer, %error, "the client went away at once"),
-                    }
+                    return incoming;
                 }
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
@@ -127,6 +174,22 @@ impl Listener {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+        }
+    }
+
+    async fn try_accept(&self) -> io::Result<Incoming> {
+        loop {
+            let mut ready = self.inner.readable().await?;
+            let accepted = ready.try_io(|listener| {
+                Ok(acceptfrom_with(listener.get_ref(), SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)
+            });
+            // `Err`: nobody was there after all.
+            let Ok(accepted) = accepted else { continue };
+            let (socket, peer) = accepted?;
+            // A TCP socket's peer has an IP address; ECONNABORTED stands for one that has gone.
+            let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+            let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+            return Ok(Incoming { tcp: socket.into(), peer: canonical(peer) });
         }
     }
 
@@ -146,7 +209,7 @@ impl Listener {
 /// Errors of one connection that is gone already (accept(2): "treat them like EAGAIN"): each
 /// takes one connection off the queue, so going on at once cannot spin.
 fn is_the_clients(error: &io::Error) -> bool {
-    let Some(code) = error.raw_os_error() else { return false };
+    let Some(code) = error.raw_os_error() else { return error.kind() == io::ErrorKind::ConnectionAborted };
     matches!(
         Errno::from_raw(code),
         Errno::ECONNABORTED
@@ -170,14 +233,8 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Small replies must not wait for the acknowledgement of the one before.
-pub(crate) fn without_delay(tcp: &TcpStream) -> io::Result<()> {
-    tcp.set_nodelay(true)
-}
-
 #[cfg(test)]
 mod tests {
-    use socket2::SockRef;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -195,9 +252,10 @@ mod tests {
         let source = "127.0.0.9".parse().unwrap();
         let mut client = connect(listener.address(), SOON, Some(source)).await.unwrap();
         let mut server = listener.accept().await;
-        assert_eq!(server.peer(), client.local());
+        assert_eq!(server.peer(), client.local().unwrap());
         assert_eq!(server.peer().ip(), source);
-        assert_eq!(server.local(), listener.address());
+        assert_eq!(server.local().unwrap(), listener.address());
+        assert!(server.nodelay().unwrap(), "it comes down from the listener");
         assert!(server.tls().is_none());
         client.write_all(b"EHLO\r\n").await.unwrap();
         let mut line = [0; 6];
@@ -209,7 +267,7 @@ mod tests {
     async fn a_last_word_reaches_the_client() {
         let listener = loopback();
         let mut client = connect(listener.address(), SOON, None).await.unwrap();
-        listener.accept().await.refuse(b"554 5.7.1 no\r\n");
+        listener.incoming().await.refuse(b"554 5.7.1 no\r\n");
         let mut heard = String::new();
         client.read_to_string(&mut heard).await.unwrap();
         assert_eq!(heard, "554 5.7.1 no\r\n");

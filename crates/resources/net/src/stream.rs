@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{client, server};
 
-use crate::listen::{canonical, without_delay};
+use crate::listen::canonical;
 use crate::{NetError, TlsAcceptor, TlsConnector};
 
 /// A TCP connection, plain or with TLS.
@@ -18,7 +18,6 @@ use crate::{NetError, TlsAcceptor, TlsConnector};
 pub struct Stream {
     inner: Inner,
     peer: SocketAddr,
-    local: SocketAddr,
     tls: Option<Box<TlsInfo>>,
 }
 
@@ -56,10 +55,8 @@ pub enum Peer {
 
 impl Stream {
     /// A connection from outside.
-    pub(crate) fn accepted(tcp: TcpStream, peer: SocketAddr) -> io::Result<Self> {
-        without_delay(&tcp)?;
-        let local = canonical(tcp.local_addr()?);
-        Ok(Self { inner: Inner::Plain(tcp), peer: canonical(peer), local, tls: None })
+    pub(crate) fn accepted(tcp: TcpStream, peer: SocketAddr) -> Self {
+        Self { inner: Inner::Plain(tcp), peer: canonical(peer), tls: None }
     }
 
     /// A plain TCP connection that is made already.
@@ -68,7 +65,9 @@ impl Stream {
     /// When it is not connected any more.
     pub fn from_tcp(tcp: TcpStream) -> io::Result<Self> {
         let peer = tcp.peer_addr()?;
-        Self::accepted(tcp, peer)
+        // Small replies must not wait for the acknowledgement of the one before.
+        tcp.set_nodelay(true)?;
+        Ok(Self::accepted(tcp, peer))
     }
 
     /// The other end. IPv4 is IPv4 here, never an IPv6-mapped address.
@@ -78,9 +77,24 @@ impl Stream {
     }
 
     /// This end.
-    #[must_use]
-    pub fn local(&self) -> SocketAddr {
-        self.local
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.tcp().local_addr().map(canonical)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn nodelay(&self) -> io::Result<bool> {
+        self.tcp().nodelay()
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match &self.inner {
+            Inner::Plain(tcp) => tcp,
+            Inner::Server(tls) => tls.get_ref().0,
+            Inner::Client(tls) => tls.get_ref().0,
+        }
     }
 
     /// What was agreed, where the connection is encrypted.
@@ -95,11 +109,11 @@ impl Stream {
     /// # Errors
     /// A failed or slow handshake; a connection that is encrypted already.
     pub async fn into_tls(self, acceptor: &TlsAcceptor) -> Result<Self, NetError> {
-        let Self { inner: Inner::Plain(tcp), peer, local, .. } = self else {
+        let Self { inner: Inner::Plain(tcp), peer, .. } = self else {
             return Err(NetError::AlreadyTls);
         };
         let (stream, tls) = acceptor.handshake(tcp).await?;
-        Ok(Self { inner: Inner::Server(Box::new(stream)), peer, local, tls: Some(Box::new(tls)) })
+        Ok(Self { inner: Inner::Server(Box::new(stream)), peer, tls: Some(Box::new(tls)) })
     }
 
     /// Encrypts a connection as its client. `host` is whose certificate is expected.
@@ -112,11 +126,11 @@ impl Stream {
         connector: &TlsConnector,
         host: &postern_types::Host,
     ) -> Result<Self, NetError> {
-        let Self { inner: Inner::Plain(tcp), peer, local, .. } = self else {
+        let Self { inner: Inner::Plain(tcp), peer, .. } = self else {
             return Err(NetError::AlreadyTls);
         };
         let (stream, tls) = connector.handshake(tcp, host).await?;
-        Ok(Self { inner: Inner::Client(Box::new(stream)), peer, local, tls: Some(Box::new(tls)) })
+        Ok(Self { inner: Inner::Client(Box::new(stream)), peer, tls: Some(Box::new(tls)) })
     }
 
     /// Writes what the system takes at once, without waiting and without the runtime: for a

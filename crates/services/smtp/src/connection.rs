@@ -82,9 +82,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Says goodbye to the transport: TLS close_notify and FIN.
+    /// Says goodbye to the transport: TLS close_notify. A plain connection ends by being dropped.
     pub(crate) async fn close(mut self) {
-        if let Some(stream) = &mut self.stream {
+        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.tls().is_some()) {
             // Nothing depends on whether the client hears it.
             let _ = tokio::time::timeout(Duration::from_secs(1), stream.shutdown()).await;
         }

@@ -12,8 +12,8 @@ use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventServ
 use postern_gate::{Collector, Fast, Gate, Trust};
 use postern_net::pressure::Input;
 use postern_net::{
-    Admission, Admitted, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector, TlsInfo,
-    measure,
+    Admission, Admitted, Incoming, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector,
+    TlsInfo, measure,
 };
 use postern_policy::{Policy, Profile, Stage, Verdict, judge};
 use postern_smtp::{Extensions, Flavour, server};
@@ -154,72 +154,69 @@ impl Service {
             tokio::select! {
                 biased;
                 () = &mut stopping => return,
-                stream = listener.accept() => self.let_in(door, stream),
+                incoming = listener.incoming() => self.let_in(door, incoming),
             }
         }
     }
 
     /// One connection that is made already, as inetd and systemd's `Accept=yes` pass it on.
     pub async fn serve_one(self: Arc<Self>, door: Door, stream: Stream) {
-        if let Some((places, stream)) = self.admit(door, stream) {
-            self.session(door, stream, places).await;
+        let client = stream.peer().ip();
+        match self.admit(door, client) {
+            Ok(places) => self.session(door, stream, places).await,
+            Err((why, refusal)) => stream.refuse(&self.last_word(door, client, why, &refusal)),
         }
     }
 
-    fn let_in(self: &Arc<Self>, door: Door, stream: Stream) {
-        if let Some((places, stream)) = self.admit(door, stream) {
-            let service = Arc::clone(self);
-            tokio::spawn(async move { service.session(door, stream, places).await });
+    fn let_in(self: &Arc<Self>, door: Door, incoming: Incoming) {
+        let client = incoming.peer().ip();
+        let places = match self.admit(door, client) {
+            Ok(places) => places,
+            Err((why, refusal)) => return incoming.refuse(&self.last_word(door, client, why, &refusal)),
+        };
+        match incoming.let_in() {
+            Ok(stream) => {
+                let service = Arc::clone(self);
+                tokio::spawn(async move { service.session(door, stream, places).await });
+            }
+            Err(error) => tracing::warn!(%client, %error, "cannot watch a connection"),
         }
     }
 
-    /// The way in: blocked addresses, shedding, admission. A refused client gets its last word here.
-    fn admit(&self, door: Door, stream: Stream) -> Option<(Places, Stream)> {
-        let ip = stream.peer().ip();
+    /// The way in: blocked addresses, shedding, admission.
+    fn admit(&self, door: Door, ip: IpAddr) -> Result<Places, (RefusedWhy, Refusal)> {
         // A connection that a balancer passes on is judged by the address behind it.
         let direct = !self.settings.trust.proxy_protocol.contains(ip);
-        if direct && let Some((why, refusal)) = self.turned_away_by_list(ip) {
-            self.turn_away(door, stream, why, &refusal);
-            return None;
+        if direct && let Some(refused) = self.turned_away_by_list(ip) {
+            return Err(refused);
         }
         if let Some(refusal) = self.pressure.refuse_connection().filter(|_| !self.is_exempt(ip)) {
-            self.turn_away(door, stream, RefusedWhy::Shedding, &refusal);
-            return None;
+            return Err((RefusedWhy::Shedding, refusal));
         }
         // Behind a balancer the limits hold for the client that it names: see `behind_balancer`.
-        let admitted = if direct {
-            match self.admission.admit(ip, Instant::now()) {
-                Ok(admitted) => Some(admitted),
-                Err(why) => {
-                    self.turn_away(
-                        door,
-                        stream,
-                        reason(why),
-                        &refusal::too_many_connections(why.to_string()),
-                    );
-                    return None;
-                }
-            }
-        } else {
-            None
-        };
+        let admitted = if direct { Some(self.count_in(ip)?) } else { None };
         self.events.emit(&Happened::ConnectionOpened { service: door.service(), client: ip });
-        Some((self.places(door, admitted), stream))
+        Ok(self.places(door, admitted))
+    }
+
+    fn count_in(&self, ip: IpAddr) -> Result<Admitted, (RefusedWhy, Refusal)> {
+        let admitted = self.admission.admit(ip, Instant::now());
+        admitted.map_err(|why| (reason(why), refusal::too_many_connections(why.to_string())))
     }
 
     fn places(&self, door: Door, admitted: Option<Admitted>) -> Places {
         Places { admitted, _live: self.shutdown.session(), _open: self.events.open_session(door.service()) }
     }
 
-    fn turn_away(&self, door: Door, stream: Stream, why: RefusedWhy, refusal: &Refusal) {
-        let client = stream.peer().ip();
+    /// What a client that is turned away hears; reported.
+    fn last_word(&self, door: Door, client: IpAddr, why: RefusedWhy, refusal: &Refusal) -> Vec<u8> {
+        self.events.emit(&Happened::ConnectionRefused { service: door.service(), client, why });
         let mut last_word = Vec::with_capacity(96);
         // Inside TLS there is nothing that can be said before the handshake.
         if door != Door::SmtpTls {
             refusal.reply.encode(&mut last_word);
         }
-        stream.refuse(&last_word);
-        self.events.emit(&Happened::ConnectionRefused { service: door.service(), client, why });
+        last_word
     }
 
     /// PROXY header, implicit TLS, and then the session.
@@ -235,7 +232,10 @@ impl Service {
             }
             match self.behind_balancer(address.ip()) {
                 Ok(admitted) => places.admitted = Some(admitted),
-                Err((why, refusal)) => return self.turn_away(door, stream, why, &refusal),
+                Err((why, refusal)) => {
+                    let peer = stream.peer().ip();
+                    return stream.refuse(&self.last_word(door, peer, why, &refusal));
+                }
             }
         }
         if door == Door::SmtpTls {
@@ -257,11 +257,10 @@ impl Service {
 
     /// Lists and limits for a client that a balancer has named.
     fn behind_balancer(&self, ip: IpAddr) -> Result<Admitted, (RefusedWhy, Refusal)> {
-        if let Some(refused) = self.turned_away_by_list(ip) {
-            return Err(refused);
+        match self.turned_away_by_list(ip) {
+            Some(refused) => Err(refused),
+            None => self.count_in(ip),
         }
-        let admitted = self.admission.admit(ip, Instant::now());
-        admitted.map_err(|why| (reason(why), refusal::too_many_connections(why.to_string())))
     }
 
     /// Begins to collect evidence about a client.
