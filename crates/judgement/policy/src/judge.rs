@@ -8,8 +8,8 @@ use postern_types::ReversePath;
 
 use crate::verdict::Refused;
 use crate::{
-    Action, ActionKind, Answer, Ceiling, Decision, Evidence, Finding, Listed, Mode, Outcome, Points, Policy,
-    Profile, Reach, Reason, Rule, RuleAction, Stage, Standing, Test, Verdict,
+    About, Action, ActionKind, Answer, Ceiling, Decision, Evidence, Finding, Listed, Mode, Outcome, Points,
+    Policy, Profile, Reach, Reason, Rule, RuleAction, Stage, Standing, Test, Verdict,
 };
 
 /// Judges what is known at `stage`.
@@ -18,7 +18,9 @@ use crate::{
 /// recipient, whose profile has a say. Pass `Profile::default()` there.
 #[must_use]
 pub fn judge(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Stage) -> Verdict {
-    let exempt = exemption(evidence, policy, profile, stage);
+    let overruled = overruled(evidence, profile, stage);
+    let exempt = exemption(evidence, policy, profile, stage)
+        .filter(|exempt| overruled.is_none() || !matches!(exempt, Decision::RecipientAllows { .. }));
     let hits: Vec<Hit<'_>> = evidence
         .findings
         .iter()
@@ -37,7 +39,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Sta
         ActionKind::Deliver => Action::Deliver,
         ActionKind::Tag => Action::Tag,
         ActionKind::Quarantine => Action::Quarantine,
-        ActionKind::Refuse => Action::Refuse(refused(&decided_by, &hits)),
+        ActionKind::Refuse => Action::Refuse(refused(&decided_by, &hits, overruled.as_deref())),
     };
     Verdict {
         stage,
@@ -47,6 +49,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Sta
         decided_by,
         score: score(&hits, Count::Enforced),
         thresholds: policy.thresholds,
+        overruled,
         shadow: (shadow != kind).then_some(shadow),
         reasons: hits.iter().map(|hit| hit.reason(policy)).collect(),
     }
@@ -125,17 +128,18 @@ impl Case<'_> {
     /// The decision, and what happens by it.
     fn decide(&self, hits: &[Hit<'_>], count: Count) -> (Decision, ActionKind) {
         let by_rule = |action: RuleAction| {
-            hits.iter().find(|hit| {
+            hits.iter().filter(move |hit| {
                 hit.counts(count)
                     && hit.rule.action == action
                     && (self.stage >= Stage::Rcpt || hit.finding.test.entry().reach == Reach::Connection)
             })
         };
-        if let Some(hit) = by_rule(RuleAction::Reject) {
-            let test = hit.finding.test;
-            let everyone = test.entry().reach == Reach::Everyone;
-            let ceiling = if everyone { Ceiling::Reject } else { self.profile.failed };
-            return (Decision::Rule { test }, at_most(ActionKind::Refuse, ceiling));
+        // A loop is refused whatever the profile wishes, also where more speaks against the message.
+        let is_loop = |hit: &&Hit<'_>| hit.finding.test.entry().reach == Reach::Everyone;
+        let rejects = || by_rule(RuleAction::Reject);
+        if let Some(hit) = rejects().find(is_loop).or_else(|| rejects().next()) {
+            let ceiling = if is_loop(&hit) { Ceiling::Reject } else { self.profile.failed };
+            return (Decision::Rule { test: hit.finding.test }, at_most(ActionKind::Refuse, ceiling));
         }
         if self.stage < Stage::Rcpt {
             return (Decision::Nothing, ActionKind::Deliver);
@@ -149,7 +153,7 @@ impl Case<'_> {
         if let Some(threshold) = thresholds.reject.filter(|&threshold| score >= threshold) {
             return failed(Decision::Score { threshold }, ActionKind::Refuse);
         }
-        if let Some(hit) = by_rule(RuleAction::Quarantine) {
+        if let Some(hit) = by_rule(RuleAction::Quarantine).next() {
             return failed(Decision::Rule { test: hit.finding.test }, ActionKind::Quarantine);
         }
         if let Some(threshold) = thresholds.quarantine.filter(|&threshold| score >= threshold) {
@@ -177,6 +181,17 @@ fn exemption(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Sta
     }
 }
 
+/// Why an entry of the recipient that allows the sender does not count: whoever sends is shown to be
+/// somebody else. (active-filter §6: "and is authenticated where it can be")
+fn overruled(evidence: &Evidence, profile: &Profile, stage: Stage) -> Option<String> {
+    let Listed::Allowed { entry } = &profile.sender else { return None };
+    if stage < Stage::Rcpt || profile.about == About::Host {
+        return None;
+    }
+    let why = evidence.forged(stage)?;
+    Some(format!("the recipient allows {entry}, but the sender is not shown to be that: {why}"))
+}
+
 fn score(hits: &[Hit<'_>], count: Count) -> Points {
     hits.iter().filter(|hit| hit.counts(count)).fold(Points::ZERO, |sum, hit| sum.plus(hit.rule.weight))
 }
@@ -191,7 +206,7 @@ fn at_most(kind: ActionKind, ceiling: Ceiling) -> ActionKind {
 }
 
 /// The refusal that follows from a decision.
-fn refused(decision: &Decision, hits: &[Hit<'_>]) -> Refused {
+fn refused(decision: &Decision, hits: &[Hit<'_>], overruled: Option<&str>) -> Refused {
     let counted = || hits.iter().filter(|hit| hit.counts(Count::Enforced));
     let hit = match decision {
         Decision::Rule { test } => counted().find(|hit| hit.finding.test == *test),
@@ -224,7 +239,10 @@ fn refused(decision: &Decision, hits: &[Hit<'_>]) -> Refused {
         enhanced,
         text,
         blame,
-        cause: format!("{decision}: {}", hit.finding.words()),
+        cause: match overruled {
+            None => format!("{decision}: {}", hit.finding.words()),
+            Some(why) => format!("{decision}: {}; {why}", hit.finding.words()),
+        },
         closes: hit.finding.test.entry().reach == Reach::Connection,
     }
 }

@@ -8,9 +8,13 @@
 //! A new test is a variant and a row in `test.rs`; its settings, its trace and its
 //! explanation follow from the row.
 
+mod change;
+mod counterfactual;
+mod difference;
 mod evidence;
 mod explain;
 mod fact;
+mod forged;
 mod judge;
 mod policy;
 mod profile;
@@ -18,12 +22,15 @@ mod record;
 mod test;
 mod verdict;
 
+pub use change::{Alternative, Change, Turned};
+pub use counterfactual::{Case, counterfactuals};
+pub use difference::{Part, differences};
 pub use evidence::{Client, Evidence, Finding, Helo, Message, Outcome, Rdns};
-pub use explain::{Alternative, Change, Explanation, Line, explain};
+pub use explain::{Explanation, Line, explain, explain_case};
 pub use fact::Fact;
 pub use judge::judge;
 pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, ZoneRule};
-pub use profile::{Ceiling, Listed, Profile};
+pub use profile::{About, Ceiling, Listed, Profile};
 pub use record::{RecipientVerdict, Record};
 pub use test::{Answer, Entry, Reach, Stage, Test};
 pub use verdict::{Action, ActionKind, Decision, Reason, Refused, Standing, Verdict};

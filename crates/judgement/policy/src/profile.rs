@@ -11,6 +11,21 @@ pub struct Profile {
     /// Whether the recipient's own lists know the sender.
     #[serde(skip_serializing_if = "Listed::is_no")]
     pub sender: Listed,
+    /// What the entry that knows it is about.
+    #[serde(skip_serializing_if = "About::is_sender")]
+    pub about: About,
+}
+
+/// What an entry of a recipient's list is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// The sender's address or domain, which anybody can write into an envelope: such an entry lets nobody in
+    /// who is shown to be somebody else.
+    #[default]
+    Sender,
+    /// The host that connects, which nobody can forge.
+    Host,
 }
 
 /// The most that may happen to mail that fails. Ordered from mild to hard.
@@ -45,6 +60,13 @@ pub enum Listed {
         /// The entry that fits.
         entry: String,
     },
+}
+
+impl About {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_sender(&self) -> bool {
+        *self == Self::Sender
+    }
 }
 
 impl Listed {

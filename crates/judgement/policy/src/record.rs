@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::known_only;
-use crate::{Evidence, Verdict};
+use crate::{Evidence, Policy, Verdict, judge};
 
-/// Evidence and verdicts of one transaction, as the trace holds them in JSON. Replaying a verdict is
-/// `judge(&record.evidence, …)` with the policy of then.
+/// Evidence and verdicts of one transaction, as the trace holds them in JSON. [`Record::replay`] reaches
+/// a verdict again, with the policy of then.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
@@ -26,4 +26,32 @@ pub struct RecipientVerdict {
     pub recipient: String,
     /// What followed for it.
     pub verdict: Verdict,
+    /// What was known when the verdict was reached, where other things were known in the end: for a recipient
+    /// that was refused before the client showed more of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then: Option<Box<Evidence>>,
+}
+
+impl RecipientVerdict {
+    /// A verdict reached on what `seen` tells. That is kept with it only if it is not what `known`, the
+    /// transaction's evidence in the end, tells a judge at that stage.
+    #[must_use]
+    pub fn new(recipient: String, verdict: Verdict, seen: &Evidence, known: &Evidence) -> Self {
+        let same = seen.tells_the_same(known, verdict.stage);
+        Self { recipient, verdict, then: (!same).then(|| Box::new(seen.clone())) }
+    }
+}
+
+impl Record {
+    /// What the verdict was reached on.
+    #[must_use]
+    pub fn seen<'a>(&'a self, judged: &'a RecipientVerdict) -> &'a Evidence {
+        judged.then.as_deref().unwrap_or(&self.evidence)
+    }
+
+    /// The verdict that follows for the recipient under `policy`: with the policy of then, the same.
+    #[must_use]
+    pub fn replay(&self, judged: &RecipientVerdict, policy: &Policy) -> Verdict {
+        judge(self.seen(judged), policy, &judged.verdict.profile, judged.verdict.stage)
+    }
 }

@@ -29,6 +29,9 @@ pub struct Verdict {
     pub score: Points,
     /// The thresholds it was held against.
     pub thresholds: Thresholds,
+    /// Why an entry of the recipient that allows the sender did not count, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overruled: Option<String>,
     /// What would have happened if rules in shadow mode counted, where that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ActionKind>,

@@ -5,9 +5,9 @@
 use std::net::Ipv4Addr;
 
 use postern_policy::{
-    ActionKind, Ceiling, Client, Evidence, Fact, Finding, Helo, Listed, Message, Mode, Outcome, Points,
-    Policy, Profile, Rdns, Rule, RuleAction, Stage, Standing, Test, Thresholds, Verdict, ZoneRule, explain,
-    judge,
+    ActionKind, Ceiling, Change, Client, Evidence, Fact, Finding, Helo, Listed, Message, Mode, Outcome,
+    Points, Policy, Profile, Rdns, Reach, RecipientVerdict, Record, Rule, RuleAction, Stage, Standing, Test,
+    Thresholds, Verdict, ZoneRule, differences, explain, judge,
 };
 use postern_types::ReversePath;
 use proptest::prelude::*;
@@ -122,7 +122,12 @@ fn profile() -> impl Strategy<Value = Profile> {
         Listed::Allowed { entry: "b.test".into() },
         Listed::Blocked { entry: "b.test".into() },
     ]);
-    (failed, sender).prop_map(|(failed, sender)| Profile { failed, sender })
+    (failed, sender).prop_map(|(failed, sender)| Profile { failed, sender, ..Profile::default() })
+}
+
+/// The test whose setting this is; lists and header rules have their own.
+fn test_of(setting: &str, end: &str) -> Option<Test> {
+    Test::by_name(setting.strip_prefix("gate.tests.")?.strip_suffix(end)?)
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {
@@ -215,7 +220,117 @@ proptest! {
     fn every_alternative_is_true(e in evidence(), p in policy(), r in profile(), s in stage()) {
         let verdict = judge(&e, &p, &r, s);
         let explanation = explain(&e, &p, &verdict);
-        prop_assert!(explanation.alternatives.iter().all(|a| a.becomes != verdict.action.kind()));
+        for alternative in &explanation.alternatives {
+            prop_assert_ne!(alternative.becomes, verdict.action.kind());
+            let (mut p2, mut r2) = (p.clone(), r.clone());
+            match &alternative.changes[..] {
+                [Change::Threshold { setting, to, .. }] if setting == "gate.reject" => p2.thresholds.reject = Some(*to),
+                [Change::Threshold { to, .. }] => p2.thresholds.quarantine = Some(*to),
+                [Change::Sender { to, .. }] => r2.sender = to.clone(),
+                [Change::Failed { to, .. }] => r2.failed = *to,
+                [Change::Weight { setting, to, .. }] => {
+                    let Some(test) = test_of(setting, ".weight") else { continue };
+                    p2.tests[test].weight = *to;
+                }
+                [Change::Action { setting, to, .. }] => {
+                    let Some(test) = test_of(setting, ".action") else { continue };
+                    p2.tests[test].action = *to;
+                }
+                [Change::Mode { setting, to, .. }] => {
+                    let Some(test) = test_of(setting, ".mode") else { continue };
+                    p2.tests[test].mode = *to;
+                }
+                _ => continue,
+            }
+            prop_assert_eq!(judge(&e, &p2, &r2, s).action.kind(), alternative.becomes, "{}", alternative);
+        }
         prop_assert_eq!(explanation.lines.len(), e.findings.iter().filter(|f| f.test.stage() <= s).count());
+    }
+
+    #[test]
+    fn the_order_of_findings_does_not_matter(e in evidence(), p in policy(), r in profile(), s in stage(),
+                                             seed in prop::collection::vec(any::<u32>(), 12)) {
+        let mut keyed: Vec<_> = e.findings.iter().cloned().zip(seed).collect();
+        keyed.sort_by_key(|(_, key)| *key);
+        let mut shuffled = e.clone();
+        shuffled.findings = keyed.into_iter().map(|(finding, _)| finding).collect();
+        let (one, other) = (judge(&e, &p, &r, s), judge(&shuffled, &p, &r, s));
+        prop_assert_eq!(one.action.kind(), other.action.kind());
+        prop_assert_eq!((one.score, one.shadow), (other.score, other.shadow));
+    }
+
+    #[test]
+    fn a_milder_profile_never_makes_it_harder(e in evidence(), p in policy(), r in profile(), s in stage()) {
+        let ceilings = [Ceiling::Pass, Ceiling::Tag, Ceiling::Quarantine, Ceiling::Reject];
+        let kinds = ceilings.map(|failed| judge(&e, &p, &Profile { failed, ..r.clone() }, s).action.kind());
+        prop_assert!(kinds.is_sorted(), "{:?}", kinds);
+    }
+
+    #[test]
+    fn a_higher_threshold_never_makes_it_harder(e in evidence(), p in policy(), r in profile(), s in stage(),
+                                                by in 0..500i32) {
+        let raise = |threshold: Option<Points>| threshold.map(|t| t.plus(Points::hundredths(by)));
+        let mut higher = p.clone();
+        higher.thresholds.reject = raise(p.thresholds.reject);
+        prop_assert!(judge(&e, &higher, &r, s).action.kind() <= judge(&e, &p, &r, s).action.kind());
+        higher.thresholds.quarantine = raise(p.thresholds.quarantine);
+        prop_assert!(judge(&e, &higher, &r, s).action.kind() <= judge(&e, &p, &r, s).action.kind());
+    }
+
+    #[test]
+    fn a_later_stage_keeps_what_an_earlier_one_has_seen(e in evidence(), p in policy(), r in profile()) {
+        let stages = [Stage::Connect, Stage::Helo, Stage::Mail, Stage::Rcpt, Stage::Data];
+        let reasons = stages.map(|stage| judge(&e, &p, &r, stage).reasons.len());
+        prop_assert!(reasons.is_sorted(), "{:?}", reasons);
+    }
+
+    #[test]
+    fn allow_lists_exempt_from_all_but_loops(mut e in evidence(), p in policy(), r in profile(), t in test()) {
+        let mut p = p;
+        p.tests[Test::AllowList] = Rule::new(RuleAction::Score, Points::ZERO);
+        e.findings = vec![
+            Finding::new(Test::AllowList, Outcome::Hit, Fact::Nothing),
+            Finding::new(t, Outcome::Hit, Fact::Nothing),
+        ];
+        let verdict = judge(&e, &p, &r, Stage::Data);
+        let stops = p.tests[t].action == RuleAction::Reject && p.tests[t].mode == Mode::Enforce;
+        if t.entry().reach == Reach::Everyone && stops {
+            prop_assert_eq!(verdict.action.kind(), ActionKind::Refuse);
+        } else if t.entry().reach != Reach::Everyone {
+            prop_assert_eq!(verdict.action.kind(), ActionKind::Deliver);
+        }
+    }
+
+    #[test]
+    fn a_stored_record_gives_the_same_verdicts(e in evidence(), p in policy(), r in profile(), s in stage(),
+                                               known in evidence()) {
+        let judged = RecipientVerdict::new("a@b.test".into(), judge(&e, &p, &r, s), &e, &known);
+        let record = Record { evidence: known, verdicts: vec![judged] };
+        let stored: Record = serde_json::from_str(&json(&record)).unwrap();
+        prop_assert_eq!(json(&stored), json(&record));
+        let policy: Policy = serde_json::from_str(&json(&p)).unwrap();
+        let again = stored.replay(&stored.verdicts[0], &policy);
+        prop_assert_eq!(json(&again), json(&record.verdicts[0].verdict));
+    }
+
+    #[test]
+    fn evidence_that_tells_the_same_is_judged_the_same(e in evidence(), p in policy(), r in profile(),
+                                                       s in stage(), later in evidence()) {
+        let mut more = e.clone();
+        more.findings.extend(later.findings.into_iter().filter(|finding| finding.test.stage() > s));
+        (more.helo, more.message) = (later.helo, later.message);
+        prop_assert!(e.tells_the_same(&more, s));
+        prop_assert_eq!(judge(&e, &p, &r, s), judge(&more, &p, &r, s));
+    }
+
+    #[test]
+    fn settings_taken_over_one_by_one_make_the_other_policy(p in policy(), other in policy()) {
+        let mut changed = p.clone();
+        for part in differences(&p, &other) {
+            part.take(&other, &mut changed);
+        }
+        prop_assert!(differences(&changed, &other).is_empty());
+        changed.version.clone_from(&other.version);
+        prop_assert_eq!(changed, other);
     }
 }

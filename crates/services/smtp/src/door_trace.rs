@@ -40,7 +40,7 @@ pub(crate) fn record(
     evidence: Evidence,
     verdict: Verdict,
 ) -> TraceRecord {
-    let verdicts = vec![RecipientVerdict { recipient: String::new(), verdict }];
+    let verdicts = vec![RecipientVerdict { verdict, ..RecipientVerdict::default() }];
     TraceRecord {
         id,
         at: Timestamp::now(),

@@ -1,10 +1,11 @@
 //! The envelope of a session: greeting, HELO, what trusted neighbours say, MAIL and RCPT.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Stage as At};
-use postern_policy::{Action, Helo, Profile, Rdns, RecipientVerdict, Stage, Verdict, judge};
+use postern_policy::{Action, Evidence, Helo, Profile, Rdns, Stage, Verdict, judge};
 use postern_smtp::Flavour;
 use postern_smtp::command::{Hello, HelloVerb, Mail, Rcpt, Xclient, XclientName, Xforward, XforwardName};
 use postern_store::Resolution;
@@ -13,7 +14,7 @@ use postern_types::{Address, Blame, Domain, ForwardPath, Host, LocalPart, Refusa
 use crate::connection::Expect;
 use crate::refusal;
 use crate::session::Session;
-use crate::transaction::{Behind, Destination, Placement, Recipient, Transaction};
+use crate::transaction::{Behind, Destination, Judged, Placement, Recipient, Transaction};
 use crate::upstream::{Origin, Upstream, UpstreamError};
 
 /// How long the MTA behind may take from the connection to the answer to a RCPT: well within the five
@@ -182,17 +183,17 @@ impl Session {
             Resolution::Mailboxes(accounts) => (None, accounts),
             Resolution::Proxy(route) => (Some(route), Vec::new()),
         };
-        let verdict = self.judge_recipient(&Profile::default()).await;
+        let (verdict, seen) = self.judge_recipient(&Profile::default()).await;
         let placement = match placement(&verdict, trace) {
             Ok(placement) => placement,
             Err(refusal) => {
-                self.note_verdict(&address, verdict);
+                self.note_verdict(Judged { recipient: address.to_string(), verdict, seen });
                 return Err(refusal);
             }
         };
         let destination =
             if route.is_some() { Destination::Upstream } else { Destination::Mailboxes(mailboxes) };
-        let recipient = Recipient { rcpt, address, destination, verdict, placement };
+        let recipient = Recipient { rcpt, address, destination, verdict, seen, placement };
         let reply = match route {
             // active-filter §6: what the quarantine takes is not announced to the MTA.
             Some(route) if !recipient.is_stored() => self.ask_upstream(&route, &recipient.rcpt).await?,
@@ -204,9 +205,9 @@ impl Session {
         Ok(reply)
     }
 
-    fn note_verdict(&mut self, address: &Address, verdict: Verdict) {
+    fn note_verdict(&mut self, judged: Judged) {
         if let Some(transaction) = &mut self.transaction {
-            transaction.refused_by.push(RecipientVerdict { recipient: address.to_string(), verdict });
+            transaction.refused_by.push(judged);
         }
     }
 
@@ -220,14 +221,18 @@ impl Session {
         }
     }
 
-    async fn judge_recipient(&mut self, profile: &Profile) -> Verdict {
+    async fn judge_recipient(&mut self, profile: &Profile) -> (Verdict, Arc<Evidence>) {
         let early = self.protocol.early();
         if early.after_hello || early.after_data || early.elsewhere {
             self.collector.did_not_wait();
         }
         let policy = self.service.policy.load_full();
         let evidence = self.collector.evidence(Stage::Rcpt).await;
-        judge(evidence, &policy, profile, Stage::Rcpt)
+        let seen = match &mut self.transaction {
+            Some(transaction) => transaction.judged_on(evidence),
+            None => Arc::new(evidence.clone()),
+        };
+        (judge(evidence, &policy, profile, Stage::Rcpt), seen)
     }
 
     /// The client's name in the DNS, where it leads back to its address.
@@ -322,15 +327,6 @@ impl Session {
     /// Whether this door speaks LMTP.
     pub(crate) fn is_lmtp(&self) -> bool {
         self.door.flavour() == Flavour::Lmtp
-    }
-
-    /// The verdicts so far, for the trace.
-    pub(crate) fn verdicts(transaction: &Transaction) -> Vec<RecipientVerdict> {
-        let verdict = |recipient: &Recipient| RecipientVerdict {
-            recipient: recipient.address.to_string(),
-            verdict: recipient.verdict.clone(),
-        };
-        transaction.recipients.iter().map(verdict).chain(transaction.refused_by.iter().cloned()).collect()
     }
 }
 

@@ -104,7 +104,7 @@ impl Session {
             reply: String::new(),
             size: 0,
             duration_us: 0,
-            evidence: self.judgement(Vec::new()),
+            evidence: self.judgement(None),
         }
     }
 
@@ -129,13 +129,15 @@ impl Session {
             reply: String::new(),
             size: transaction.message.as_ref().map_or(0, |message| message.size),
             duration_us: micros(transaction.began.elapsed()),
-            evidence: self.judgement(Self::verdicts(transaction)),
+            evidence: self.judgement(Some(transaction)),
         }
     }
 
     /// Evidence and verdicts as JSON.
-    fn judgement(&self, verdicts: Vec<postern_policy::RecipientVerdict>) -> String {
-        let record = Record { evidence: self.collector.known().clone(), verdicts };
+    fn judgement(&self, transaction: Option<&Transaction>) -> String {
+        let evidence = self.collector.known().clone();
+        let verdicts = transaction.map(|transaction| transaction.verdicts(&evidence)).unwrap_or_default();
+        let record = Record { evidence, verdicts };
         // Plain data with string keys: serialising it cannot fail.
         serde_json::to_string(&record).unwrap_or_default()
     }

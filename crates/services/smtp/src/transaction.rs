@@ -1,9 +1,10 @@
 //! What MAIL begins and the answer to the message ends: one transaction and its recipients.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postern_message::HeaderCollector;
-use postern_policy::{RecipientVerdict, Verdict};
+use postern_policy::{Evidence, RecipientVerdict, Stage, Verdict};
 use postern_smtp::command::{Mail, Rcpt};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
 use postern_types::{Address, Refusal, TraceId};
@@ -19,7 +20,9 @@ pub(crate) struct Transaction {
     /// Recipients that were refused, for the trace.
     pub(crate) refused: Vec<TracedRecipient>,
     /// Their verdicts, where the judgement refused them.
-    pub(crate) refused_by: Vec<RecipientVerdict>,
+    pub(crate) refused_by: Vec<Judged>,
+    /// What the last recipient was judged on.
+    seen: Option<Arc<Evidence>>,
     /// The last refusal, for the outcome if nothing better comes.
     pub(crate) refusal: Option<Refusal>,
     /// The MTA behind, once a recipient of its domain was accepted.
@@ -29,6 +32,14 @@ pub(crate) struct Transaction {
     pub(crate) lost: Option<Refusal>,
     /// The message, once DATA was answered.
     pub(crate) message: Option<Message>,
+}
+
+/// A verdict, and what it was reached on: later the client may show more of itself.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) recipient: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) seen: Arc<Evidence>,
 }
 
 /// The MTA behind, with this transaction open there.
@@ -47,6 +58,8 @@ pub(crate) struct Recipient {
     pub(crate) address: Address,
     pub(crate) destination: Destination,
     pub(crate) verdict: Verdict,
+    /// What it was judged on at RCPT.
+    pub(crate) seen: Arc<Evidence>,
     /// Whether the verdict keeps the copy in quarantine.
     pub(crate) placement: Placement,
 }
@@ -104,6 +117,7 @@ impl Transaction {
             recipients: Vec::new(),
             refused: Vec::new(),
             refused_by: Vec::new(),
+            seen: None,
             refusal: None,
             upstream: None,
             lost: None,
@@ -133,6 +147,28 @@ impl Transaction {
         if self.relays() {
             self.lost = Some(refusal.clone());
         }
+    }
+
+    /// Remembers what a recipient is judged on; recipients that are judged on the same share it.
+    pub(crate) fn judged_on(&mut self, evidence: &Evidence) -> Arc<Evidence> {
+        match &self.seen {
+            Some(seen) if seen.tells_the_same(evidence, Stage::Rcpt) => Arc::clone(seen),
+            _ => Arc::clone(self.seen.insert(Arc::new(evidence.clone()))),
+        }
+    }
+
+    /// The verdicts so far, for the trace; `known` is what is known in the end.
+    pub(crate) fn verdicts(&self, known: &Evidence) -> Vec<RecipientVerdict> {
+        let accepted = self.recipients.iter().map(|recipient| {
+            let (address, verdict) = (recipient.address.to_string(), recipient.verdict.clone());
+            // With the header known everybody was judged again, on all of it.
+            let seen = if verdict.stage == Stage::Data { known } else { &recipient.seen };
+            RecipientVerdict::new(address, verdict, seen, known)
+        });
+        let refused = self.refused_by.iter().map(|judged| {
+            RecipientVerdict::new(judged.recipient.clone(), judged.verdict.clone(), &judged.seen, known)
+        });
+        accepted.chain(refused).collect()
     }
 
     /// Remembers a refused recipient.
