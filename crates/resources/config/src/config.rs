@@ -67,9 +67,9 @@ pub struct Config {
     pub watch: Watch,
     pub log: Log,
     pub(crate) rows: &'static [TestRow],
-    file: PathBuf,
-    source: String,
-    places: Places,
+    pub(crate) file: PathBuf,
+    pub(crate) source: String,
+    pub(crate) places: Places,
 }
 
 impl Config {
@@ -146,7 +146,7 @@ impl Config {
 }
 
 /// Reads every section before giving up on any, so that all mistakes are noted.
-fn read<'s>(
+pub(crate) fn read<'s>(
     reader: &Reader<'s>,
     root: &DeTable<'s>,
     file: &Path,

@@ -12,6 +12,7 @@
 mod check;
 mod choice;
 mod config;
+mod draft;
 mod effective;
 mod explain;
 mod mistake;
