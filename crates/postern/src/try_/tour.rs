@@ -30,6 +30,7 @@ impl Cast<'_> {
             id: self.ids.next(Timestamp::now()),
             host: Domain::parse(&remote.name()).ok()?,
             text: text.into(),
+            html: None,
             attachments: Vec::new(),
         })
     }

@@ -44,6 +44,8 @@ labels! {
         Smtp = "smtp",
         /// POP3.
         Pop3 = "pop3",
+        /// The quarantine's pages.
+        Web = "web",
         /// Metrics and health.
         Watch = "watch",
         /// Other MTAs that ask by the milter protocol.

@@ -3,6 +3,7 @@
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Header;
 use mail_builder::headers::date::Date;
+use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use postern_types::{Address, Domain, Timestamp, TraceId};
 
@@ -25,6 +26,8 @@ pub struct Draft {
     pub host: Domain,
     /// The text; lines may end in LF or CRLF.
     pub text: String,
+    /// The same text as HTML, for programs that prefer it (multipart/alternative, RFC 2046 §5.1.4).
+    pub html: Option<String>,
     /// Files.
     pub attachments: Vec<Attachment>,
 }
@@ -52,7 +55,12 @@ impl Draft {
             .header("Subject", Text::new(one_line(&self.subject)))
             .date(Date::new(self.date.as_secs()))
             .message_id(format!("{}@{}", self.id, self.host))
+            // rfc3834 §5.1: nobody's vacation notice is to answer it.
+            .header("Auto-Submitted", Raw::new("auto-generated"))
             .text_body(crlf(&self.text));
+        if let Some(html) = &self.html {
+            builder = builder.html_body(crlf(html));
+        }
         for file in &self.attachments {
             let content_type = if is_media_type(&file.content_type) {
                 file.content_type.as_str()
@@ -101,6 +109,7 @@ mod tests {
             id: TraceId::from_i64(7).unwrap(),
             host: Domain::parse("mx.example.test").unwrap(),
             text: text.into(),
+            html: None,
             attachments: Vec::new(),
         }
     }
@@ -114,6 +123,18 @@ mod tests {
         assert_eq!(summary.message_id.as_deref(), Some("0000000000007@mx.example.test"));
         assert_eq!(summary.date, Some(Timestamp::from_millis(0)));
         assert_eq!(summary.text.as_deref(), Some("Hello Ann,\r\n\r\nwelcome.\r\n"));
+    }
+
+    #[test]
+    fn html_stands_beside_the_text() {
+        let mut draft = draft("x", "plain");
+        draft.html = Some("<p>rich</p>\n".into());
+        let bytes = draft.encode();
+        let summary = Summary::read(&bytes, &Bounds::default());
+        assert_eq!(summary.text.as_deref(), Some("plain"));
+        let kinds: Vec<_> = summary.parts.iter().map(|part| part.content_type.as_str()).collect();
+        assert_eq!(kinds, ["multipart/alternative", "text/plain", "text/html"]);
+        assert_eq!(Fields::new(&bytes).named("Auto-Submitted").unwrap().text(), "auto-generated");
     }
 
     #[test]
@@ -140,6 +161,7 @@ mod tests {
                                   text in any::<String>(), file in any::<String>()) {
             let mut draft = draft(&subject, &text);
             draft.name = name;
+            draft.html = Some(draft.text.clone());
             draft.attachments.push(Attachment {
                 name: file, content_type: "text/plain".into(), content: b"a\nb\rc".to_vec(),
             });
@@ -151,7 +173,7 @@ mod tests {
             }
             let names: Vec<_> = Fields::new(text.as_bytes()).map(|f| f.name().to_owned()).collect();
             prop_assert_eq!(
-                names, ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
+                names, ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
             );
         }
     }

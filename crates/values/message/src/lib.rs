@@ -8,6 +8,7 @@ mod collector;
 mod delivery;
 mod draft;
 mod fields;
+mod links;
 mod mime;
 mod received;
 mod summary;

@@ -15,6 +15,7 @@ use mail_parser::{Message, MessageParser, MimeHeaders};
 use memchr::memmem;
 
 use crate::HeaderCollector;
+use crate::links::with_targets;
 use crate::summary::{Bounds, Part};
 
 /// `Content-Transfer-Encoding` (RFC 2045 §6).
@@ -175,7 +176,7 @@ impl<'a> Walk<'a> {
             return Some(self.decode_text(&plain));
         }
         let html = self.html.take()?;
-        Some(html_to_text(&self.decode_text(&html)))
+        Some(html_to_text(&with_targets(&self.decode_text(&html))))
     }
 
     fn decode_text(&mut self, text: &Text) -> String {

@@ -1,0 +1,82 @@
+//! Who asks: the session behind a cookie, and the checks that every change goes through.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use postern_types::Address;
+
+use crate::cookie::Cookie;
+use crate::error::WebError;
+use crate::page::Frame;
+use crate::site::Site;
+use crate::token::Token;
+
+/// Somebody with a session. Whatever a page shows or changes is asked of the store for this recipient.
+#[derive(Clone, Debug)]
+pub(crate) struct Visitor {
+    pub(crate) recipient: Address,
+    pub(crate) cookie: Token,
+    pub(crate) client: IpAddr,
+}
+
+impl Visitor {
+    /// Refuses a change whose form was not made for this session.
+    pub(crate) fn check(&self, form_token: &str) -> Result<(), WebError> {
+        if self.cookie.signed(form_token) { Ok(()) } else { Err(WebError::NotOurs) }
+    }
+
+    /// What stands around every page of theirs.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame { recipient: self.recipient.to_string(), form_token: self.cookie.form_token() }
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for Visitor {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, WebError> {
+        let client = client(parts, site);
+        let cookie = Cookie::Session.read(site.transport, &parts.headers).ok_or(WebError::NotIn)?;
+        let session = site.store.web_session(cookie.hash(), site.clock.now()).await?;
+        let recipient = session.ok_or(WebError::NotIn)?.recipient;
+        Ok(Self { recipient, cookie, client })
+    }
+}
+
+/// The other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// The address of whoever asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client(pub(crate) IpAddr);
+
+impl FromRequestParts<Arc<Site>> for Client {
+    type Rejection = WebError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, WebError> {
+        Ok(Self(client(parts, site)))
+    }
+}
+
+/// Behind a proxy of one's own on this host, the address is what the proxy says last. Nobody else can speak
+/// to a loopback address; who is on this host can only make others wait.
+fn client(parts: &Parts, site: &Site) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    if site.behind_proxy && peer.is_loopback() { forwarded(&parts.headers).unwrap_or(peer) } else { peer }
+}
+
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    last.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+}
+
+/// A browser says where a form came from (Fetch Metadata); from another site it is refused at once. The
+/// token in the form is what protects; this is the second lock.
+pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
