@@ -102,7 +102,7 @@ async fn relays(
     host: SocketAddr,
 ) -> Result<Heard, TalkError> {
     let mut tried = Vec::new();
-    for (form, recipient) in relay::forms(to, host.ip(), talk.local().ip()) {
+    for (form, recipient) in relay::forms(to, host.ip(), talk.local()) {
         let mail = talk.mail(Some(from), &recipient).await?;
         if !mail.code.is_positive() {
             if tried.is_empty() {
@@ -111,7 +111,7 @@ async fn relays(
             break;
         }
         let reply = talk.rcpt(&recipient).await?;
-        let enough = form == Form::Plain && !reply.code.is_permanent();
+        let enough = form == Form::Plain && !relay::denies(&reply);
         tried.push(Tried { form, reply });
         talk.reset().await?;
         if enough {

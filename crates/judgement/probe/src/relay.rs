@@ -30,16 +30,16 @@ pub(crate) fn ends(domains: &[Domain], hostname: &Domain) -> (Address, Address) 
 }
 
 /// Every form of the recipient's address, the plain one first.
-pub(crate) fn forms(to: &Address, host: IpAddr, us: IpAddr) -> Vec<(Form, Address)> {
+pub(crate) fn forms(to: &Address, host: IpAddr, us: Option<IpAddr>) -> Vec<(Form, Address)> {
     let (local, domain) = (to.local().as_str(), to.host().to_string());
     let there = || Host::Literal(host.to_canonical());
-    vec![
-        (Form::Plain, to.clone()),
-        (Form::Literal, at(local, Host::Literal(us.to_canonical()))),
+    let literal = us.map(|us| (Form::Literal, at(local, Host::Literal(us.to_canonical()))));
+    let tricks = [
         (Form::Percent, at(&format!("{local}%{domain}"), there())),
         (Form::Bang, at(&format!("{domain}!{local}"), there())),
         (Form::Quoted, at(&format!("{local}@{domain}"), there())),
-    ]
+    ];
+    [(Form::Plain, to.clone())].into_iter().chain(literal).chain(tricks).collect()
 }
 
 fn at(local: &str, host: Host) -> Address {
@@ -49,6 +49,12 @@ fn at(local: &str, host: Host) -> Address {
     )]
     let local = LocalPart::from_unquoted(local).or_else(|_| LocalPart::parse("nobody")).unwrap();
     Address::new(local, host)
+}
+
+/// Whether a host says that it does not relay. Postfix says so with 454 unless it is told to say 554.
+pub(crate) fn denies(reply: &Reply) -> bool {
+    let names_relaying = || reply.lines().iter().any(|line| line.to_lowercase().contains("relay"));
+    reply.code.is_permanent() || (reply.code.is_transient() && names_relaying())
 }
 
 /// What a host's answers come to.
@@ -80,7 +86,7 @@ fn judge(tried: &[Tried]) -> Relay {
     if taken > 0 {
         return Relay::Unclear { why: "it takes any name for one of its own".into() };
     }
-    match tried.iter().find(|tried| tried.reply.code.is_transient()) {
+    match tried.iter().find(|tried| !denies(&tried.reply)) {
         Some(later) => Relay::Unclear { why: format!("it said {}", later.reply) },
         None => Relay::Closed,
     }
@@ -120,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn a_temporary_no_is_one_when_it_is_about_relaying() {
+        let said = |text: &'static str| {
+            judge(&[Tried { form: Form::Plain, reply: Reply::new(454, Some((4, 7, 1)), text) }])
+        };
+        assert_eq!(said("<nobody@ours.test>: Relay access denied"), Relay::Closed);
+        assert!(matches!(said("Greylisted"), Relay::Unclear { .. }));
+    }
+
+    #[test]
     fn both_ends_are_ours_and_so_is_every_form() {
         let domain = |text: &str| Domain::parse(text).unwrap();
         let host = domain("mx.example.org");
@@ -134,7 +149,7 @@ mod tests {
             ("relay-test@mx.example.org", "nobody@mx.example.org")
         );
         let (_, to) = ends(&[domain("example.org")], &host);
-        let forms = forms(&to, "192.0.2.1".parse().unwrap(), "192.0.2.9".parse().unwrap());
+        let forms = forms(&to, "192.0.2.1".parse().unwrap(), "192.0.2.9".parse().ok());
         let forms: Vec<String> = forms.iter().map(|(_, address)| address.to_string()).collect();
         assert_eq!(
             forms,

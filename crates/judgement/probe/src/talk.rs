@@ -1,6 +1,6 @@
 //! One conversation with a server: one command at a time, each with a deadline, all of it written down.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use postern_net::{NetError, Stream};
@@ -160,8 +160,8 @@ impl<'a> Talk<'a> {
     }
 
     /// Our own address as the server sees it, unless something between us changes it.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.stream.local()
+    pub(crate) fn local(&self) -> Option<IpAddr> {
+        self.stream.local().ok().map(|address| address.ip())
     }
 
     async fn answer(&mut self, within: Duration) -> Result<Reply, TalkError> {
