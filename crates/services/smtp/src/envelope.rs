@@ -183,7 +183,8 @@ impl Session {
             Resolution::Mailboxes(accounts) => (None, accounts),
             Resolution::Proxy(route) => (Some(route), Vec::new()),
         };
-        let (verdict, seen) = self.judge_recipient(&Profile::default()).await;
+        let profile = self.profile_of(&address, &mailboxes).await?;
+        let (verdict, seen) = self.judge_recipient(&profile).await;
         let placement = match placement(&verdict, trace) {
             Ok(placement) => placement,
             Err(refusal) => {
@@ -193,7 +194,7 @@ impl Session {
         };
         let destination =
             if route.is_some() { Destination::Upstream } else { Destination::Mailboxes(mailboxes) };
-        let recipient = Recipient { rcpt, address, destination, verdict, seen, placement };
+        let recipient = Recipient { rcpt, address, destination, profile, verdict, seen, placement };
         let reply = match route {
             // active-filter §6: what the quarantine takes is not announced to the MTA.
             Some(route) if !recipient.is_stored() => self.ask_upstream(&route, &recipient.rcpt).await?,

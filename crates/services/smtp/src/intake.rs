@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use postern_message::{HeaderCollector, Protocol, Received, Transmission};
-use postern_policy::{Action, Profile, Stage, judge};
+use postern_policy::{Action, Stage, judge};
 use postern_types::{Refusal, Timestamp};
 
 use crate::finish::tag;
@@ -83,16 +83,22 @@ impl Session {
         let evidence = self.collector.evidence(Stage::Data).await;
         let mut refused = Vec::new();
         for (at, recipient) in transaction.recipients.iter_mut().enumerate() {
-            recipient.verdict = judge(evidence, &policy, &Profile::default(), Stage::Data);
-            recipient.placement = match &recipient.verdict.action {
-                Action::Deliver => recipient.placement,
-                Action::Tag => recipient.placement.max(Placement::Tag),
+            let verdict = judge(evidence, &policy, &recipient.profile, Stage::Data);
+            // What is known now may speak for the message, as the signature of a sender who is allowed. Too late
+            // for the MTA behind, which was not told of a recipient who was to be kept from it.
+            let kept = recipient.destination == Destination::Upstream
+                && recipient.placement == Placement::Quarantine;
+            recipient.placement = match &verdict.action {
+                Action::Deliver | Action::Tag if kept => continue,
+                Action::Deliver => Placement::Deliver,
+                Action::Tag => Placement::Tag,
                 Action::Quarantine => Placement::Quarantine,
                 Action::Refuse(refusal) => {
                     refused.push((at, refusal.refusal(transaction.trace)));
                     Placement::Quarantine
                 }
             };
+            recipient.verdict = verdict;
         }
         if refused.len() == transaction.recipients.len()
             && let Some((_, refusal)) = refused.pop()
@@ -249,7 +255,8 @@ async fn open_upstream(transaction: &mut Transaction) -> Result<(), Failed> {
     let relays = transaction.relays();
     let Some(behind) = &mut transaction.upstream else { return Ok(()) };
     let announced = transaction.recipients.iter().filter(|r| r.destination == Destination::Upstream);
-    let withdrawn = announced.clone().any(Recipient::is_stored);
+    // Who was to be held from the beginning was never announced there.
+    let withdrawn = behind.announced != announced.clone().filter(|r| !r.is_stored()).count();
     let route = behind.route.clone();
     let error = |why| Failed { route: route.clone(), why };
     if !relays {

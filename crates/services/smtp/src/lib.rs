@@ -12,6 +12,7 @@ mod envelope;
 mod finish;
 mod intake;
 mod offer;
+mod profile;
 mod protocol;
 mod record;
 mod refusal;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postern_message::HeaderCollector;
-use postern_policy::{Evidence, RecipientVerdict, Stage, Verdict};
+use postern_policy::{Evidence, Profile, RecipientVerdict, Stage, Verdict};
 use postern_smtp::command::{Mail, Rcpt};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
 use postern_types::{Address, Refusal, TraceId};
@@ -57,6 +57,8 @@ pub(crate) struct Recipient {
     /// The address; for the bare `<Postmaster>`, with our own name.
     pub(crate) address: Address,
     pub(crate) destination: Destination,
+    /// What the recipient wants, and its lists say of the sender: asked once, at RCPT.
+    pub(crate) profile: Profile,
     pub(crate) verdict: Verdict,
     /// What it was judged on at RCPT.
     pub(crate) seen: Arc<Evidence>,
