@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::command::{
     account, alias, backup, check, config, doctor, domain, generate, list, ports, probe, quarantine, setup,
-    trace,
+    trace, wrap,
 };
 use crate::failure::{Failure, Status};
 use crate::output::{Format, Output};
@@ -38,6 +38,7 @@ enum Command {
     Setup(setup::Setup),
     /// Run the server
     Serve,
+    Wrap(wrap::Wrap),
     Try(Try),
     /// Find every mistake in the configuration and the files that it names
     Check,
@@ -85,6 +86,7 @@ impl Cli {
         match self.command {
             Command::Setup(setup) => setup.run(named, out),
             Command::Serve => serve::run(named),
+            Command::Wrap(wrap) => wrap.run(named),
             Command::Try(trial) => trial.run(out),
             Command::Check => check::run(named, out),
             Command::Config(command) => command.run(named, out),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use postern_smtp_service::upstream;
 use postern_store::{LocalDomain, Route};
 use postern_types::Domain;
 
@@ -20,6 +21,9 @@ pub(crate) enum DomainCommand {
         /// Pass its mail on to the mail server behind, as HOST:PORT, instead of keeping it here
         #[arg(long, value_name = "HOST:PORT", value_parser = next_hop)]
         to: Option<String>,
+        /// Pass its mail on to the program that `postern wrap` is started with
+        #[arg(long, conflicts_with = "to")]
+        wrapped: bool,
     },
     /// Change where the mail of a domain goes
     Route {
@@ -44,23 +48,33 @@ pub(crate) struct Destination {
     /// To the mail server behind
     #[arg(long, value_name = "HOST:PORT", value_parser = next_hop)]
     to: Option<String>,
+    /// To the program that `postern wrap` is started with
+    #[arg(long)]
+    wrapped: bool,
     /// Into mailboxes here
     #[arg(long)]
     mailboxes: bool,
+}
+
+fn route(to: Option<String>, wrapped: bool) -> Route {
+    match to {
+        Some(hop) => Route::Proxy(hop),
+        None if wrapped => Route::Proxy(upstream::WRAPPED.to_owned()),
+        None => Route::Mailbox,
+    }
 }
 
 impl DomainCommand {
     pub(crate) fn run(self, named: Option<&Path>, out: Output) -> Result<Status, Failure> {
         let config = file::load(named)?;
         with_store(&config, async |store| match self {
-            Self::Add { name, to } => {
-                let route = to.map_or(Route::Mailbox, Route::Proxy);
-                store.add_domain(name.clone(), route).await?;
+            Self::Add { name, to, wrapped } => {
+                store.add_domain(name.clone(), route(to, wrapped)).await?;
                 out.done(format_args!("Mail for {name} is received."))
             }
             Self::Route { name, destination } => {
-                let route = destination.to.map_or(Route::Mailbox, Route::Proxy);
-                store.set_route(name.clone(), route).await?;
+                let Destination { to, wrapped, mailboxes: _ } = destination;
+                store.set_route(name.clone(), route(to, wrapped)).await?;
                 out.done(format_args!("Mail for {name} goes there from now on."))
             }
             Self::List => {

@@ -15,3 +15,4 @@ pub(crate) mod probe;
 pub(crate) mod quarantine;
 pub(crate) mod setup;
 pub(crate) mod trace;
+pub(crate) mod wrap;

@@ -73,5 +73,6 @@ fn upstream(config: &Config) -> upstream::Settings {
             Announce::Xforward => upstream::Announce::Xforward,
             Announce::Xclient => upstream::Announce::Xclient,
         },
+        program: None,
     }
 }

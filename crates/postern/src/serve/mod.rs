@@ -20,7 +20,7 @@ use postern_net::sandbox::{Sandbox, restrict_writes};
 use postern_net::{Activation, Signal, Signals, notify, privileges};
 
 pub(crate) use ports::Ports;
-pub(crate) use server::Server;
+pub(crate) use server::{Server, Shared, smtp_service};
 
 use crate::compose;
 use crate::failure::{Failure, Status};

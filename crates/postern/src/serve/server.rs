@@ -55,7 +55,7 @@ impl Server {
     /// Opens the store and starts every service on its ports.
     pub(crate) async fn start(config: Config, mut ports: Ports) -> Result<Self, Failure> {
         let events = Events::new();
-        let shared = Shared::new(config, events.clone()).await?;
+        let shared = Shared::new(config, Options::default(), events.clone()).await?;
         let config = shared.config.load_full();
         let health = health::parts(&shared).health(env!("CARGO_PKG_VERSION"));
         let mut doors = JoinSet::new();
@@ -109,9 +109,10 @@ impl Server {
 }
 
 impl Shared {
-    async fn new(config: Config, events: Events) -> Result<Self, Failure> {
+    /// Opens the store as `options` say, and makes what stands on it.
+    pub(crate) async fn new(config: Config, options: Options, events: Events) -> Result<Self, Failure> {
         let folder = config.data();
-        let store = Store::open(&folder, Options::default())?;
+        let store = Store::open(&folder, options)?;
         let dns = Dns::new(compose::dns::settings(&config))?;
         let own: Arc<[IpAddr]> = own_addresses().into();
         let lists = Lists::load(&store).await?;
@@ -141,10 +142,28 @@ impl Shared {
 }
 
 fn smtp(shared: &Shared, config: &Config, ports: &mut Ports, doors: &mut JoinSet<()>) -> Result<(), Failure> {
-    use postern_smtp_service::{Door, Parts, Service};
+    use postern_smtp_service::Door;
+    let service = smtp_service(shared, config, compose::smtp::settings(config))?;
+    doors.spawn(Arc::clone(&service).deliver_released());
+    for (name, door) in [("smtp", Door::Smtp), ("smtps", Door::SmtpTls), ("lmtp", Door::Lmtp)] {
+        for socket in ports.take(name) {
+            shared.opened(EventService::Smtp, &socket);
+            doors.spawn(Arc::clone(&service).serve(door, socket.listen()?));
+        }
+    }
+    Ok(())
+}
+
+/// The SMTP service on what the parts share.
+pub(crate) fn smtp_service(
+    shared: &Shared,
+    config: &Config,
+    settings: postern_smtp_service::Settings,
+) -> Result<Arc<postern_smtp_service::Service>, Failure> {
+    use postern_smtp_service::{Parts, Service};
     let node = node()?;
-    let service = Service::new(Parts {
-        settings: compose::smtp::settings(config),
+    Ok(Service::new(Parts {
+        settings,
         store: shared.store.clone(),
         gate: shared.gate.clone(),
         policy: Arc::clone(&shared.policy),
@@ -156,15 +175,7 @@ fn smtp(shared: &Shared, config: &Config, ports: &mut Ports, doors: &mut JoinSet
         disk: Arc::clone(&shared.disk),
         shutdown: shared.shutdown.clone(),
         ids: Arc::new(TraceIds::new(node)),
-    });
-    doors.spawn(Arc::clone(&service).deliver_released());
-    for (name, door) in [("smtp", Door::Smtp), ("smtps", Door::SmtpTls), ("lmtp", Door::Lmtp)] {
-        for socket in ports.take(name) {
-            shared.opened(EventService::Smtp, &socket);
-            doors.spawn(Arc::clone(&service).serve(door, socket.listen()?));
-        }
-    }
-    Ok(())
+    }))
 }
 
 fn pop3(shared: &Shared, config: &Config, ports: &mut Ports, doors: &mut JoinSet<()>) -> Result<(), Failure> {

@@ -22,6 +22,8 @@ mod session;
 mod settings;
 mod transaction;
 pub mod upstream;
+mod wire;
 
 pub use service::{Door, Parts, Service};
 pub use settings::{Offered, Settings, Trust};
+pub use wire::Program;

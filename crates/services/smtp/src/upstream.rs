@@ -15,6 +15,8 @@ use postern_smtp::{Extension, Extensions, Flavour};
 use postern_types::{Domain, ForwardPath, Host, Reply, ReversePath};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::wire::{Program, Running, Wire};
+
 /// How the MTA behind is spoken to.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -28,6 +30,8 @@ pub struct Settings {
     pub encryption: Encryption,
     /// What the MTA is told about the client behind us.
     pub announce: Announce,
+    /// A program that is the MTA for every domain that is passed on, instead of what the domain's route says.
+    pub program: Option<Program>,
 }
 
 impl Settings {
@@ -40,6 +44,7 @@ impl Settings {
             timeout: Duration::from_secs(300),
             encryption: Encryption::Opportunistic,
             announce: Announce::Xforward,
+            program: None,
         }
     }
 }
@@ -120,6 +125,17 @@ pub enum UpstreamError {
     /// It will not talk to us.
     #[error("it said: {0}")]
     Refused(Reply),
+    /// The domain's MTA is a program, and this is not `postern wrap`.
+    #[error("the domain was added with --wrapped: its mail is taken by `postern wrap -- PROGRAM` only")]
+    Wrapped,
+    /// The program that is the MTA cannot be started.
+    #[error("{} cannot be started: {source}", .program.path.display())]
+    Start {
+        /// The program.
+        program: Program,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// TLS is required and not offered.
     #[error("it does not offer STARTTLS, and proxy.tls requires it")]
     NoTls,
@@ -127,7 +143,7 @@ pub enum UpstreamError {
 
 /// A connection to the MTA, past EHLO.
 pub(crate) struct Upstream {
-    stream: Stream,
+    wire: Wire,
     protocol: Session,
     timeout: Duration,
     input: Vec<u8>,
@@ -156,11 +172,13 @@ impl Upstream {
     }
 
     async fn open(route: &str, settings: &Settings, tls: &TlsConnector) -> Result<Self, UpstreamError> {
-        let address = lookup(route).await?;
-        let stream = postern_net::connect(address, settings.connect_timeout, None).await?;
+        let wire = match &settings.program {
+            Some(program) => Wire::Program(start(program)?),
+            None => Wire::Net(connect(route, settings).await?),
+        };
         let client = ClientSettings { flavour: Flavour::Smtp, name: settings.hostname.to_string() };
         let protocol = Session::new(client);
-        let mut upstream = Self { stream, protocol, timeout: settings.timeout, input: vec![0; READ_SIZE] };
+        let mut upstream = Self { wire, protocol, timeout: settings.timeout, input: vec![0; READ_SIZE] };
         upstream.positive().await?;
         upstream.hello().await?;
         upstream.encrypt(route, settings.encryption, tls).await
@@ -178,6 +196,8 @@ impl Upstream {
         tls: &TlsConnector,
     ) -> Result<Self, UpstreamError> {
         let offered = self.protocol.extensions().has(Extension::StartTls);
+        // Between us and a program there is nobody.
+        let Wire::Net(_) = self.wire else { return Ok(self) };
         match (wish, offered) {
             (Encryption::Off, _) | (Encryption::Opportunistic, false) => return Ok(self),
             (Encryption::Required, false) => return Err(UpstreamError::NoTls),
@@ -188,10 +208,10 @@ impl Upstream {
         if !answer.code.is_positive() {
             return if wish == Encryption::Required { Err(UpstreamError::Refused(answer)) } else { Ok(self) };
         }
+        let Wire::Net(stream) = self.wire else { return Ok(self) };
         let name = route.rsplit_once(':').map_or(route, |(host, _)| host);
-        let peer = self.stream.peer().ip();
-        let host = Domain::parse(name).map_or(Host::Literal(peer), Host::Domain);
-        self.stream = self.stream.into_tls_client(tls, &host).await?;
+        let host = Domain::parse(name).map_or(Host::Literal(stream.peer().ip()), Host::Domain);
+        self.wire = Wire::Net(stream.into_tls_client(tls, &host).await?);
         self.protocol.tls_started();
         self.hello().await?;
         Ok(self)
@@ -292,7 +312,7 @@ impl Upstream {
             }
             // EHLO refused: HELO follows by itself.
             self.write_output().await?;
-            let read = self.stream.read(&mut self.input).await?;
+            let read = self.wire.read(&mut self.input).await?;
             if read == 0 {
                 return Err(UpstreamError::Closed);
             }
@@ -308,15 +328,30 @@ impl Upstream {
     async fn write_output(&mut self) -> Result<(), UpstreamError> {
         let output = self.protocol.output();
         if !output.is_empty() {
-            self.stream.write_all(output).await?;
-            self.stream.flush().await?;
+            self.wire.write_all(output).await?;
+            self.wire.flush().await?;
             output.clear();
         }
         Ok(())
     }
 }
 
+fn start(program: &Program) -> Result<Running, UpstreamError> {
+    program.start().map_err(|source| UpstreamError::Start { program: program.clone(), source })
+}
+
+async fn connect(route: &str, settings: &Settings) -> Result<Stream, UpstreamError> {
+    let address = lookup(route).await?;
+    Ok(postern_net::connect(address, settings.connect_timeout, None).await?)
+}
+
+/// The route of a domain whose MTA is the program that `postern wrap` is started with.
+pub const WRAPPED: &str = "wrapped";
+
 async fn lookup(route: &str) -> Result<SocketAddr, UpstreamError> {
+    if route == WRAPPED {
+        return Err(UpstreamError::Wrapped);
+    }
     if let Ok(address) = route.parse() {
         return Ok(address);
     }
