@@ -147,6 +147,25 @@ pub enum Fact {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         forwarder: String,
     },
+    /// The client would relay between two addresses that are none of its own.
+    OpenRelay {
+        /// In which forms it takes the address.
+        forms: Vec<String>,
+    },
+    /// The sender's own mail host does not know the sender.
+    NoSuchUser {
+        /// The sender.
+        address: String,
+        /// The mail host.
+        host: String,
+        /// What it said.
+        said: String,
+    },
+    /// The answer is on its way: whoever comes back in a few minutes finds it here.
+    Pending {
+        /// The question.
+        question: String,
+    },
     /// A rule of the operator fits a header field.
     HeaderMatch {
         /// The rule's name.
@@ -259,6 +278,13 @@ impl fmt::Display for Fact {
                     write!(f, "; {forwarder} is trusted to forward it")
                 }
             }
+            Self::OpenRelay { forms } => {
+                write!(f, "the client relays for strangers: it accepts {}", forms.join(", "))
+            }
+            Self::NoSuchUser { address, host, said } => {
+                write!(f, "The sender {address} does not exist: {host} said {said}")
+            }
+            Self::Pending { question } => write!(f, "It is being found out {question}"),
             Self::HeaderMatch { rule, field, value } => write!(f, "rule {rule} fits {field}: {value}"),
             Self::FieldCount { field, count: 0 } => write!(f, "The header has no {field} field"),
             Self::FieldCount { field, count } => write!(f, "The header has {count} {field} fields"),

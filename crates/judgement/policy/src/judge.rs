@@ -8,8 +8,8 @@ use postern_types::ReversePath;
 
 use crate::verdict::Refused;
 use crate::{
-    About, Action, ActionKind, Answer, Ceiling, Decision, Evidence, Finding, Listed, Mode, Outcome, Points,
-    Policy, Profile, Reach, Reason, Rule, RuleAction, Stage, Standing, Test, Verdict,
+    About, Action, ActionKind, Answer, Ceiling, Decision, Evidence, Fact, Finding, Listed, Mode, Outcome,
+    Points, Policy, Profile, Reach, Reason, Rule, RuleAction, Stage, Standing, Test, Verdict,
 };
 
 /// Judges what is known at `stage`.
@@ -32,15 +32,20 @@ pub fn judge(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Sta
     let case = Case { policy, profile, stage, exempt: exempt.as_ref() };
     let (mut decided_by, kind) = case.decide(&hits, Count::Enforced);
     let (_, shadow) = case.decide(&hits, Count::EnforcedAndShadow);
+    let awaited = case.awaited(&hits, kind, evidence);
     if let (Decision::Nothing, Some(exempt)) = (&decided_by, exempt) {
         decided_by = exempt;
     }
-    let action = match kind {
+    let mut action = match kind {
         ActionKind::Deliver => Action::Deliver,
         ActionKind::Tag => Action::Tag,
         ActionKind::Quarantine => Action::Quarantine,
         ActionKind::Refuse => Action::Refuse(refused(&decided_by, &hits, overruled.as_deref())),
     };
+    if let Some(finding) = awaited {
+        decided_by = Decision::Awaited { test: finding.test };
+        action = Action::Refuse(deferred(finding));
+    }
     Verdict {
         stage,
         profile: profile.clone(),
@@ -55,7 +60,32 @@ pub fn judge(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Sta
     }
 }
 
+/// Whether a hit of a test that has not been made could make the verdict harder: only then is it worth asking
+/// somebody. What is allowed, or refused anyhow, is not in doubt.
+#[must_use]
+pub fn could_change(
+    evidence: &Evidence,
+    policy: &Policy,
+    profile: &Profile,
+    stage: Stage,
+    test: Test,
+) -> bool {
+    let fact = Fact::Pending { question: String::new() };
+    let awaited = Finding::new(test, Outcome::Unknown, fact);
+    let exempt = exemption(evidence, policy, profile, stage);
+    let findings = evidence.findings.iter();
+    let hits: Vec<Hit<'_>> = findings
+        .filter(|finding| finding.outcome == Outcome::Hit && finding.test.stage() <= stage)
+        .filter(|finding| finding.test != Test::AllowList)
+        .map(|finding| Hit::weigh(finding, policy, evidence, exempt.is_some()))
+        .collect();
+    let case = Case { policy, profile, stage, exempt: exempt.as_ref() };
+    let (_, without) = case.decide(&hits, Count::Enforced);
+    case.with(&hits, &awaited, evidence) > without
+}
+
 /// A finding that hit, with its rule.
+#[derive(Clone, Copy)]
 struct Hit<'a> {
     finding: &'a Finding,
     rule: Rule,
@@ -163,6 +193,41 @@ impl Case<'_> {
     }
 }
 
+impl Case<'_> {
+    /// What would happen if this finding were a hit.
+    fn with(&self, hits: &[Hit<'_>], finding: &Finding, evidence: &Evidence) -> ActionKind {
+        let one = Hit::weigh(finding, self.policy, evidence, self.exempt.is_some());
+        let all: Vec<Hit<'_>> = hits.iter().copied().chain([one]).collect();
+        self.decide(&all, Count::Enforced).1
+    }
+
+    /// The finding whose answer is on its way and would change what happens. Only at RCPT, where a client can be
+    /// asked to come back; a message that is here is judged by what is known.
+    fn awaited<'e>(&self, hits: &[Hit<'_>], kind: ActionKind, evidence: &'e Evidence) -> Option<&'e Finding> {
+        if self.stage != Stage::Rcpt {
+            return None;
+        }
+        let is_pending = |finding: &&Finding| {
+            finding.outcome == Outcome::Unknown && matches!(finding.fact, Fact::Pending { .. })
+        };
+        let mut pending = evidence.until(self.stage).filter(is_pending);
+        pending.find(|finding| self.with(hits, finding, evidence) > kind)
+    }
+}
+
+/// "Come back": nobody is to blame, and the answer will be here.
+fn deferred(finding: &Finding) -> Refused {
+    let words = finding.words();
+    Refused {
+        code: 451,
+        enhanced: (4, 7, 1),
+        text: format!("{}; try again in a few minutes ({{trace}})", public(&words)),
+        blame: postern_types::Blame::Us,
+        cause: words,
+        closes: false,
+    }
+}
+
 /// Who is delivered whatever the tests say.
 fn exemption(evidence: &Evidence, policy: &Policy, profile: &Profile, stage: Stage) -> Option<Decision> {
     if evidence.client.trusted {
@@ -226,7 +291,7 @@ fn refused(decision: &Decision, hits: &[Hit<'_>], overruled: Option<&str>) -> Re
     };
     let Answer { mut code, mut enhanced, text, blame } = hit.finding.test.entry().answer;
     // rfc7505 §4.2: 5.7.27 for a sender whose domain has a null MX.
-    if matches!(hit.finding.fact, crate::Fact::NullMx { .. }) {
+    if matches!(hit.finding.fact, Fact::NullMx { .. }) {
         enhanced = (5, 7, 27);
     }
     let mut text = text.replace("{fact}", &public(&hit.finding.words()));

@@ -178,6 +178,14 @@ tests! {
         "The client's name is that of a residential or dynamic address.";
         550 (5, 7, 1) Client "Your address has the name of a residential or dynamic one ({trace})",
             else "the client's name were not that of a residential or dynamic address";
+    Relay "relay": Rcpt, Strangers, Off, 200,
+        "The client relays mail for strangers.";
+        550 (5, 7, 1) Client "Your host relays mail for strangers ({trace})",
+            else "the client did not relay for strangers";
+    User "user": Rcpt, Sender, Score, 400,
+        "The sender's own mail host says that there is no such user.";
+        550 (5, 1, 7) Sender "{fact} ({trace})",
+            else "the sender's mail host knew the sender";
     HeaderRule "header_rule": Data, Strangers, Score, 300,
         "A header field matches a rule of the operator.";
         550 (5, 7, 1) Content "The message header is not accepted here ({trace})",

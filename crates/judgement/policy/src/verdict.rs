@@ -118,6 +118,11 @@ pub enum Decision {
         /// The threshold.
         threshold: Points,
     },
+    /// The answer to a test is on its way, and would change what happens.
+    Awaited {
+        /// The test.
+        test: Test,
+    },
 }
 
 /// One hit, and what it came to.
@@ -209,6 +214,7 @@ impl fmt::Display for Decision {
             Self::RecipientBlocks { entry } => write!(f, "the recipient blocks {entry}"),
             Self::Rule { test } => write!(f, "the rule for {test}"),
             Self::Score { threshold } => write!(f, "the score reached {threshold}"),
+            Self::Awaited { test } => write!(f, "the answer to {test} is awaited"),
         }
     }
 }

@@ -68,7 +68,8 @@ impl Why {
             Decision::Nothing
             | Decision::Trusted
             | Decision::AllowList
-            | Decision::RecipientAllows { .. } => {
+            | Decision::RecipientAllows { .. }
+            | Decision::Awaited { .. } => {
                 return Self::stored(stored);
             }
         };
