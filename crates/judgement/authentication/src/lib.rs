@@ -3,8 +3,23 @@
 //!
 //! No verdict is made here: each part says what it found, and DNS trouble is `temperror`, never a failure.
 
+mod arc;
+mod body;
+mod dmarc;
+mod forged;
+mod header;
+mod key;
 mod lookup;
+mod message;
+mod report;
+mod signature;
 mod spf;
+mod tags;
 
+pub use arc::Arc;
+pub use dmarc::{Dmarc, DmarcPolicy};
+pub use forged::without_forged;
 pub use lookup::Lookup;
+pub use message::{Authentication, Body, Dkim, Known, MOST_SIGNATURES, Plan};
+pub use report::Report;
 pub use spf::{Identity, Sender, Spf, spf};

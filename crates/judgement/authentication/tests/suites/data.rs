@@ -19,9 +19,9 @@ pub(crate) fn find(file: &str) -> Option<PathBuf> {
     found
 }
 
-/// The documents of a YAML file.
-pub(crate) fn yaml(path: &Path) -> Vec<Yaml> {
-    YamlLoader::load_from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+/// The documents of a YAML text.
+pub(crate) fn yaml(text: &str) -> Vec<Yaml> {
+    YamlLoader::load_from_str(text).unwrap()
 }
 
 /// A scalar as text; nothing as the empty text.

@@ -8,6 +8,9 @@
     reason = "a test that cannot go on says so"
 )]
 
+mod arc;
 mod data;
+mod dkimpy;
+mod message;
 mod spf;
 mod zone;
