@@ -23,7 +23,7 @@ mod weight;
 mod word;
 
 pub use calibrate::{Calibration, Row, calibrate};
-pub use observation::{MAX_NAME, MAX_NAMES, MAX_NEIGHBOURS, Neighbour, Observation};
+pub use observation::{MAX_NAME, MAX_NAMES, MAX_NEIGHBOURS, Neighbour, Observation, Smtp, SmtpBeside};
 pub use sample::{Label, Part, Sample, SampleError, read_samples};
-pub use score::{Assessment, Likelihood, Reason, neighbours_matter, score};
+pub use score::{Assessment, Likelihood, Reason, neighbours_matter, score, smtp_matters};
 pub use weight::{Feature, Weights};

@@ -27,6 +27,34 @@ pub struct Observation {
     /// Whether SPF says that the sender's domain sends from here.
     #[serde(default)]
     pub spf_pass: bool,
+    /// Whether the host itself answers on its SMTP port.
+    #[serde(default)]
+    pub smtp: Smtp,
+    /// Whether hosts beside it do; empty when nobody asked.
+    #[serde(default)]
+    pub smtp_beside: SmtpBeside,
+}
+
+/// Whether a host answers on its SMTP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Smtp {
+    /// Nobody asked, or nobody could tell.
+    #[default]
+    Unknown,
+    /// It greets.
+    Answers,
+    /// Nobody is there.
+    Silent,
+}
+
+/// How many of the hosts beside one answer on their SMTP ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct SmtpBeside {
+    /// Those that greet.
+    pub answering: u8,
+    /// Those where nobody is there.
+    pub silent: u8,
 }
 
 /// An address near the client's, and its PTR names.
@@ -42,6 +70,14 @@ impl Observation {
     /// An address and its names; nothing is known about neighbours or a sender.
     #[must_use]
     pub fn new(address: IpAddr, names: Vec<String>) -> Self {
-        Self { address, names, neighbours: Vec::new(), sender_points_here: false, spf_pass: false }
+        Self {
+            address,
+            names,
+            neighbours: Vec::new(),
+            sender_points_here: false,
+            spf_pass: false,
+            smtp: Smtp::Unknown,
+            smtp_beside: SmtpBeside::default(),
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::mask::{HOLE, Masked, runs};
 use crate::name::Name;
 use crate::template::{Kinship, Neighbours, is_code};
 use crate::word::{self, Kind};
-use crate::{Feature, MAX_NAMES, Observation, Weights};
+use crate::{Feature, MAX_NAMES, Observation, Smtp, SmtpBeside, Weights};
 
 /// How likely a host is a dial-up one, from 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +111,14 @@ pub fn neighbours_matter(observation: &Observation, weights: &Weights) -> bool {
     is(Feature::TemplateFilled) != is(Feature::NeighboursDiffer)
 }
 
+/// Whether it could change the answer to an observation if the host answered on its SMTP port, or did not: else
+/// nobody need connect to it.
+#[must_use]
+pub fn smtp_matters(observation: &Observation, weights: &Weights) -> bool {
+    let with = |smtp| score(&Observation { smtp, ..observation.clone() }, weights).is_dialup();
+    observation.smtp == Smtp::Unknown && with(Smtp::Answers) != with(Smtp::Silent)
+}
+
 type Seen = Vec<(Feature, String)>;
 
 /// A word alone accuses nobody (people call machines `client` and `pool` too): without any sign that the
@@ -163,6 +171,7 @@ fn look(observation: &Observation, name: &Name, spelled: &Spelled, neighbours: &
     }
     let serves = seen.iter().any(|(feature, _)| says_server(*feature));
     seen.extend(kinship(neighbours.kinship(observation.address, name, &masked), serves));
+    seen.extend(smtp(observation));
     if observation.sender_points_here {
         seen.push((Feature::SenderPointsHere, String::new()));
     }
@@ -170,6 +179,23 @@ fn look(observation: &Observation, name: &Name, spelled: &Spelled, neighbours: &
         seen.push((Feature::SpfPass, String::new()));
     }
     seen
+}
+
+/// Who answers on the SMTP port.
+fn smtp(observation: &Observation) -> impl Iterator<Item = (Feature, String)> {
+    let own = match observation.smtp {
+        Smtp::Unknown => None,
+        Smtp::Answers => Some((Feature::AnswersSmtp, String::new())),
+        Smtp::Silent => Some((Feature::SilentSmtp, String::new())),
+    };
+    let SmtpBeside { answering, silent } = observation.smtp_beside;
+    let count = || format!("{answering} of {}", u16::from(answering) + u16::from(silent));
+    let beside = match (answering, silent) {
+        (0, 0) => None,
+        (0, _) => Some((Feature::BesideSilent, count())),
+        _ => Some((Feature::BesideAnswers, count())),
+    };
+    own.into_iter().chain(beside)
 }
 
 /// The words of the host part, each kind once.
@@ -238,6 +264,37 @@ impl fmt::Display for Likelihood {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn named(name: &str) -> Observation {
+        Observation::new("192.0.2.77".parse().unwrap(), vec![name.to_owned()])
+    }
+
+    #[test]
+    fn an_smtp_port_that_answers_clears_a_host_in_doubt_and_no_other() {
+        let weights = Weights::default();
+        let with = |name: &str, smtp| score(&Observation { smtp, ..named(name) }, &weights).is_dialup();
+        // (the name, whether it is in doubt, by itself, with an SMTP port, without)
+        for (name, doubt, alone, answers, silent) in [
+            ("192-0-2-77.example.org", true, true, false, true),
+            ("192-0-2-77.dsl.example.org", false, true, true, true),
+            ("mail-192-0-2-77.example.org", false, false, false, false),
+            ("kestrel.example.org", false, false, false, false),
+        ] {
+            assert_eq!(smtp_matters(&named(name), &weights), doubt, "{name}");
+            let seen = (with(name, Smtp::Unknown), with(name, Smtp::Answers), with(name, Smtp::Silent));
+            assert_eq!(seen, (alone, answers, silent), "{name}");
+        }
+    }
+
+    #[test]
+    fn neighbours_that_answer_speak_for_a_host_and_silent_ones_against_it() {
+        let weights = Weights::default();
+        let likelihood = |answering, silent| {
+            let smtp_beside = SmtpBeside { answering, silent };
+            score(&Observation { smtp_beside, ..named("192-0-2-77.example.org") }, &weights).likelihood
+        };
+        assert!(likelihood(0, 4) > likelihood(0, 0) && likelihood(0, 0) > likelihood(1, 3));
+    }
 
     #[test]
     fn a_word_alone_accuses_nobody() {

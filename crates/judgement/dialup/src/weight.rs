@@ -56,6 +56,11 @@ features! {
     TemplateNumbered   180 "the neighbours' names differ in numbers that follow the address";
     NeighboursAlike    200 "the neighbours' names differ in numbers and codes only";
     NeighboursDiffer  -100 "the neighbours' names are different ones";
+    // Who answers on the SMTP port. Large senders send from hosts that take no mail, so silence says little.
+    AnswersSmtp       -350 "the host itself answers on its SMTP port";
+    SilentSmtp          80 "nobody answers on the host's SMTP port";
+    BesideAnswers     -150 "hosts beside it answer on their SMTP ports";
+    BesideSilent        80 "nobody answers on the SMTP ports beside it";
     // Exemptions.
     SenderPointsHere -1500 "the sender's domain has its mail host here";
     SpfPass           -300 "SPF says that the sender's domain sends from here";

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use postern_dialup::{Neighbour, Observation, Weights, neighbours_matter, read_samples, score};
+use postern_dialup::{
+    Neighbour, Observation, Smtp, SmtpBeside, Weights, neighbours_matter, read_samples, score, smtp_matters,
+};
 use proptest::prelude::*;
 
 /// Names as strangers may give them: any text, and texts that look like names.
@@ -19,13 +21,18 @@ fn observation() -> impl Strategy<Value = Observation> {
     let neighbour = (address(), prop::collection::vec(name(), 0..3));
     let neighbour = neighbour.prop_map(|(address, names)| Neighbour { address, names });
     let names = prop::collection::vec(name(), 0..4);
-    (address(), names, prop::collection::vec(neighbour, 0..6), any::<bool>(), any::<bool>()).prop_map(
-        |(address, names, neighbours, sender_points_here, spf_pass)| Observation {
+    let smtp = prop::sample::select(vec![Smtp::Unknown, Smtp::Answers, Smtp::Silent]);
+    let beside = (0..5u8, 0..5u8).prop_map(|(answering, silent)| SmtpBeside { answering, silent });
+    let neighbours = prop::collection::vec(neighbour, 0..6);
+    (address(), names, neighbours, any::<bool>(), any::<bool>(), smtp, beside).prop_map(
+        |(address, names, neighbours, sender_points_here, spf_pass, smtp, smtp_beside)| Observation {
             address,
             names,
             neighbours,
             sender_points_here,
             spf_pass,
+            smtp,
+            smtp_beside,
         },
     )
 }
@@ -71,6 +78,19 @@ proptest! {
         let plain = score(&plain, &weights).likelihood;
         prop_assert!(score(&spf, &weights).likelihood <= plain);
         prop_assert!(!score(&mx, &weights).is_dialup());
+    }
+
+    #[test]
+    fn an_smtp_port_never_raises_the_score_and_none_never_lowers_it(observation in observation()) {
+        let weights = Weights::default();
+        let with = |smtp| score(&Observation { smtp, ..observation.clone() }, &weights).likelihood;
+        prop_assert!(with(Smtp::Answers) <= with(Smtp::Unknown));
+        prop_assert!(with(Smtp::Silent) >= with(Smtp::Unknown));
+        let unasked = Observation { smtp: Smtp::Unknown, ..observation };
+        if !smtp_matters(&unasked, &weights) {
+            let is = |smtp| score(&Observation { smtp, ..unasked.clone() }, &weights).is_dialup();
+            prop_assert_eq!(is(Smtp::Answers), is(Smtp::Silent));
+        }
     }
 
     #[test]
