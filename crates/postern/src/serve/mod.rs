@@ -17,7 +17,7 @@ use std::time::Duration;
 use postern_config::Config;
 use postern_events::{Event, log};
 use postern_net::sandbox::{Sandbox, restrict_writes};
-use postern_net::{Activation, Signal, Signals, notify, privileges};
+use postern_net::{Activation, Signal, Signals, notify, privileges, raise_open_files};
 
 pub(crate) use ports::Ports;
 pub(crate) use server::{Server, Shared, smtp_service};
@@ -37,6 +37,7 @@ pub(crate) fn run(named: Option<&Path>) -> Result<Status, Failure> {
     let (format, level) = compose::events::log(&config);
     let _log = log::init(format, level).map_err(|error| Failure::Finding(error.to_string()))?;
     let ports = Ports::open(&config, activation)?;
+    make_room(&config)?;
     give_up_rights(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::io("cannot start threads"))?;
@@ -71,6 +72,21 @@ async fn live(config: Config, ports: Ports) -> Result<(), Failure> {
     impatient.abort();
     watchdog.abort();
     ended
+}
+
+/// Raises the limit on open files, and says so where it does not reach for the connections that are allowed.
+fn make_room(config: &Config) -> Result<(), Failure> {
+    let files = raise_open_files()?;
+    // Beside the connections of clients: those to MTAs behind and to the DNS, the store, large messages.
+    let wanted = u64::from(config.limits.connections) * 2 + 256;
+    if files < wanted {
+        tracing::warn!(
+            files,
+            wanted,
+            "the system allows too few open files for `limits.connections`: raise LimitNOFILE= or `ulimit -Hn`"
+        );
+    }
+    Ok(())
 }
 
 /// `smtp on 0.0.0.0:25, [::]:25`.

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Why something with sockets, TLS or the process's rights did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
+    /// The limit on open files cannot be raised.
+    #[error("the limit on open files cannot be raised: {0}")]
+    Descriptors(std::io::Error),
     /// A listening socket could not be made.
     #[error("cannot listen on {address}: {source}{}", bind_hint(source))]
     Bind {

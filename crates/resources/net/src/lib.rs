@@ -9,6 +9,7 @@
 mod activation;
 mod certificate;
 mod connect;
+mod descriptors;
 mod error;
 pub mod limit;
 mod listen;
@@ -27,6 +28,7 @@ mod unix;
 pub use activation::Activation;
 pub use certificate::{CertificateFacts, CertificateFiles};
 pub use connect::connect;
+pub use descriptors::raise_open_files;
 pub use error::NetError;
 pub use limit::{Admission, Admitted, Refused};
 pub use listen::{Incoming, Listener, Socket};

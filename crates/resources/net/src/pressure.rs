@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use postern_types::{Blame, Refusal};
+use tokio::sync::watch;
 
 /// How much there is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +65,7 @@ pub struct Marks {
 pub struct Settings {
     /// Default: of 10,000, see [`Marks::of_capacity`].
     pub sessions: Option<Marks>,
-    /// Default: of 2,000.
+    /// Default: of 1,024, which is what the store lets wait.
     pub store_queue: Option<Marks>,
     /// Default: none.
     pub memory: Option<Marks>,
@@ -97,6 +98,8 @@ struct Inner {
     /// The worst level of all, for the hot path.
     level: AtomicU8,
     gauges: Mutex<[Gauge; INPUTS.len()]>,
+    /// Tells sessions that wait for a client when the level changes.
+    changes: watch::Sender<Level>,
 }
 
 impl Marks {
@@ -151,7 +154,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             sessions: Some(Marks::of_capacity(10_000)),
-            store_queue: Some(Marks::of_capacity(2_000)),
+            store_queue: Some(Marks::of_capacity(1_024)),
             memory: None,
             free_disk: Some(Marks::of_reserve(256 << 20)),
             stressed_timeout: Duration::from_secs(10),
@@ -165,7 +168,8 @@ impl Pressure {
     pub fn new(settings: Settings) -> Self {
         let gauges = INPUTS.map(|input| Gauge { input, value: None, level: Level::Normal });
         let level = AtomicU8::new(Level::Normal as u8);
-        Self { inner: Arc::new(Inner { settings, level, gauges: Mutex::new(gauges) }) }
+        let changes = watch::Sender::new(Level::Normal);
+        Self { inner: Arc::new(Inner { settings, level, gauges: Mutex::new(gauges), changes }) }
     }
 
     /// Reports what an input stands at. Returns the server's level.
@@ -179,6 +183,10 @@ impl Pressure {
         };
         let worst = gauges.iter().map(|gauge| gauge.level).max().unwrap_or(Level::Normal);
         let before = self.inner.level.swap(worst as u8, Ordering::Relaxed);
+        if before != worst as u8 {
+            // Under the lock, so that the last one told is the last one set.
+            self.inner.changes.send_replace(worst);
+        }
         drop(gauges);
         if before != worst as u8 {
             tracing::warn!(%input, value, level = %worst, "load has changed");
@@ -194,6 +202,13 @@ impl Pressure {
             1 => Level::Stressed,
             _ => Level::Shedding,
         }
+    }
+
+    /// Waits until the level is worse than `level`: whoever waits for a client has less time then.
+    pub async fn worse_than(&self, level: Level) {
+        let mut changes = self.inner.changes.subscribe();
+        // An error means that nobody can report any more; we are somebody.
+        let _ = changes.wait_for(|now| *now > level).await;
     }
 
     /// All inputs as they stand.
@@ -317,6 +332,21 @@ mod tests {
             assert_eq!(pressure.report(Input::Sessions, sessions), level, "at {sessions}");
             assert_eq!(pressure.level(), level);
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_hears_of_stress() {
+        let pressure = pressure();
+        let waiting = tokio::spawn({
+            let pressure = pressure.clone();
+            async move { pressure.worse_than(Level::Normal).await }
+        });
+        pressure.report(Input::Sessions, 79);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        pressure.report(Input::Sessions, 80);
+        waiting.await.unwrap();
+        pressure.worse_than(Level::Normal).await;
     }
 
     #[test]

@@ -161,27 +161,31 @@ impl Session {
         let expect = if in_message { Expect::Body } else { Expect::Commands };
         let asked = Instant::now();
         let since = *self.waiting_since.get_or_insert(asked);
+        let level = self.service.pressure.level();
         let within = self.patience(asked.saturating_duration_since(since));
         let stop = self.service.shutdown.clone();
         let idle = self.transaction.is_none();
         let stopping = async { if idle { stop.begun().await } else { stop.expired().await } };
         let read = tokio::select! {
             biased;
-            read = tokio::time::timeout(within, self.io.read(expect)) => read,
+            read = tokio::time::timeout(within, self.io.read(expect)) => Some(read),
             () = stopping => return self.abort(&refusal::stopping(), SessionEnd::Stopping).await,
+            // Who was silent before the stress has no more time from now on than others.
+            () = self.service.pressure.worse_than(level) => None,
         };
         let message = self.transaction.as_mut().and_then(|transaction| transaction.message.as_mut());
         if let Some(message) = message {
             message.waited += asked.elapsed();
         }
         match read {
-            Err(_) => self.abort(&refusal::timed_out(), SessionEnd::Timeout).await,
-            Ok(Ok([])) => Ok(Flow::End(SessionEnd::Closed)),
-            Ok(Ok(bytes)) => {
+            None => Ok(Flow::GoOn),
+            Some(Err(_)) => self.abort(&refusal::timed_out(), SessionEnd::Timeout).await,
+            Some(Ok(Ok([]))) => Ok(Flow::End(SessionEnd::Closed)),
+            Some(Ok(Ok(bytes))) => {
                 self.protocol.receive(bytes);
                 Ok(Flow::GoOn)
             }
-            Ok(Err(error)) => Err(error),
+            Some(Ok(Err(error))) => Err(error),
         }
     }
 

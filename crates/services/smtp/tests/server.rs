@@ -5,8 +5,10 @@
 mod house;
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use house::{House, MESSAGE, data, envelope, networks, set};
+use postern_net::pressure::Input;
 use postern_store::Outcome;
 use postern_testnet::Client;
 
@@ -369,4 +371,13 @@ async fn limits_hold_for_the_clients_behind_a_balancer() {
         c.expect(hears).await;
         held.push(c);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_was_silent_before_the_stress_has_no_more_time_than_others() {
+    let house = House::build(|plan| plan.settings.timeout_stressed = Duration::from_millis(50)).await;
+    let mut c = house.client().await;
+    house.pressure.report(Input::Sessions, 9_000);
+    c.expect("421 4.4.2 *").await;
+    c.expect_closed().await;
 }
