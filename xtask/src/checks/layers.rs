@@ -17,6 +17,7 @@ const SAME_FLOOR: &[(&str, &str, &str)] = &[
     ("postern-delegation", "postern-types", "the words of mail are what every protocol speaks in"),
     ("postern-gate", "postern-policy", "the collectors fill the evidence that policy defines"),
     ("postern-gate", "postern-dialup", "a collector asks for names, and has them scored"),
+    ("postern-feedback", "postern-policy", "a verdict shows what a host was caught at"),
     ("postern-gate", "postern-probe", "a collector asks the one place from which connections are opened"),
     ("postern-gate", "postern-authentication", "a collector asks who stands behind the sender"),
 ];
