@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::StoreError;
@@ -120,7 +121,75 @@ impl BodyWriter {
     }
 }
 
+impl BodyWriter {
+    /// Ends the body as a synced file, whatever its size: see [`Store::body_on_disk`](crate::Store::body_on_disk).
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and other failures of the disk.
+    pub async fn finish_on_disk(mut self) -> Result<Body, StoreError> {
+        if self.file.is_none() {
+            let folder = Arc::clone(&self.folder);
+            self.file = Some(blocking(move || folder.create()).await?);
+            self.share.release();
+        }
+        self.finish().await
+    }
+
+    /// Ends a body that is only to be read again: nothing is synced, and nothing is promised.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and other failures of the disk.
+    pub async fn finish_passing(mut self) -> Result<Passing, StoreError> {
+        self.flush().await?;
+        let content = match self.file {
+            None => Content::Memory(self.buffer, self.share),
+            Some(file) => Content::File(file),
+        };
+        Ok(Passing(Body { content, size: self.size, checksum: self.checksum.finalize() }))
+    }
+}
+
+/// A whole body that passes through: it can be read and never accepted. Dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Passing(Body);
+
+impl Passing {
+    /// As [`Body::piece`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn piece(&mut self, at: u64) -> Result<Vec<u8>, StoreError> {
+        self.0.piece(at).await
+    }
+}
+
 impl Body {
+    /// Up to 64 KiB of the body from an offset; nothing at its end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn piece(&mut self, at: u64) -> Result<Vec<u8>, StoreError> {
+        let left = self.size.saturating_sub(at).min(WRITE_CHUNK as u64);
+        // At most WRITE_CHUNK.
+        let length = usize::try_from(left).unwrap_or(WRITE_CHUNK);
+        match &mut self.content {
+            Content::Memory(bytes, _) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes[from..from + length].to_vec())
+            }
+            Content::File(file) => {
+                let wrong = |error| StoreError::io("reading a message body back", error);
+                let handle = file.handle().try_clone().map_err(wrong)?;
+                let read = move || {
+                    let mut piece = vec![0; length];
+                    handle.read_exact_at(&mut piece, at).map_err(wrong)?;
+                    Ok(piece)
+                };
+                blocking(read).await
+            }
+        }
+    }
+
     /// Bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -156,4 +225,43 @@ where
 {
     // The task can only be lost when the runtime is shutting down, or by a panic in `work`.
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Store};
+
+    async fn all(mut next: impl AsyncFnMut(u64) -> Result<Vec<u8>, StoreError>) -> Vec<u8> {
+        let mut whole = Vec::new();
+        loop {
+            let piece = next(whole.len() as u64).await.unwrap();
+            if piece.is_empty() {
+                return whole;
+            }
+            whole.extend(piece);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_back_from_memory_and_from_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), Options::default()).unwrap();
+        let files = || std::fs::read_dir(folder.path().join("store/bodies")).unwrap().count();
+        let before = files();
+        for size in [0, 1, 65_536, 65_537, 700_000] {
+            let text: Vec<u8> = (0..size).map(|at: u32| at.to_le_bytes()[at as usize % 3]).collect();
+            let mut writer = store.body();
+            writer.write(&text).await.unwrap();
+            let mut passing = writer.finish_passing().await.unwrap();
+            assert_eq!(all(async |at| passing.piece(at).await).await, text, "{size}");
+            let mut writer = store.body();
+            writer.write(&text).await.unwrap();
+            let mut body = writer.finish_on_disk().await.unwrap();
+            assert!(matches!(body.content, Content::File(_)));
+            assert_eq!(all(async |at| body.piece(at).await).await, text, "{size}");
+        }
+        assert_eq!(files(), before, "what was not accepted leaves nothing behind");
+        store.close().await.unwrap();
+    }
 }

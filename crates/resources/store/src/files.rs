@@ -83,7 +83,7 @@ impl BodyFolder {
         let name = format!("{:016x}-{number:08x}", self.seed);
         let path = self.path(&name);
         let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(|e| StoreError::io("creating the file of a message body", e))?;
         Ok(NewFile { file, path, name, keep: false, _hold: hold })
     }

@@ -26,6 +26,7 @@ mod probe;
 mod profile;
 mod quarantine;
 mod queue;
+mod rehearsal;
 mod resolve;
 mod sqlite;
 mod store;
@@ -35,7 +36,7 @@ mod trace;
 
 pub use accept::{Acceptance, Durable, MessageCopy, Placed};
 pub use backup::{BackupSummary, restore, verify};
-pub use body::{Body, BodyWriter};
+pub use body::{Body, BodyWriter, Passing};
 pub use digest::{DigestDue, DigestNote};
 pub use directory::{Account, AccountId, Alias, AliasName, LocalDomain, Route};
 pub use error::StoreError;

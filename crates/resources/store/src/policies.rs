@@ -34,6 +34,10 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn use_policy(&self, version: &str, json: &str, at: Timestamp) -> Result<(), StoreError> {
+        // A process for each connection would else commit something each time.
+        if self.policy(version).await?.is_some_and(|stored| stored.last_at.is_none()) {
+            return Ok(());
+        }
         let (version, json) = (version.to_owned(), json.to_owned());
         self.engine.write(json.len(), move |c| policies::in_use(c, &version, &json, at)).await
     }

@@ -28,6 +28,7 @@ pub(crate) mod purge;
 pub(crate) mod quarantine;
 pub(crate) mod queue;
 mod readers;
+pub(crate) mod rehearsal;
 mod resolve;
 pub(crate) mod traces;
 mod writer;

@@ -13,6 +13,7 @@ mod links;
 mod policies;
 mod profiles;
 mod queue;
+mod rehearsal;
 mod traces;
 
 use std::path::Path;
