@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::change::{Alternative, Change, Turned};
+use crate::explain::plain;
 use crate::{
     ActionKind, Ceiling, Evidence, Fact, Finding, Listed, Mode, Outcome, Points, Policy, Profile, RuleAction,
     Test, Verdict, judge,
@@ -163,7 +164,7 @@ impl Search<'_> {
         let turned = Turned {
             test: was.test,
             label: hit.fact.label().map(str::to_owned),
-            words: was.words(),
+            words: plain(was.words()),
             action: rule.action,
             weight: rule.weight,
             from: was.outcome,

@@ -71,7 +71,7 @@ pub fn explain_case(case: Case<'_>) -> Explanation {
             Line {
                 test: finding.test,
                 outcome: finding.outcome,
-                words: if hit { finding.words() } else { finding.fact.to_string() },
+                words: plain(if hit { finding.words() } else { finding.fact.to_string() }),
                 action: rule.action,
                 weight: rule.weight,
                 // Reasons stand in the order of the hits.
@@ -125,6 +125,11 @@ impl fmt::Display for Explanation {
         }
         Ok(())
     }
+}
+
+/// What a client said must not make lines of its own.
+pub(crate) fn plain(words: String) -> String {
+    if words.contains(char::is_control) { words.replace(char::is_control, " ") } else { words }
 }
 
 fn capital(kind: ActionKind) -> &'static str {
