@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Package] = &[
     ("python3", "python3"),
     ("bind9-dnsutils", "dig"),
     ("strace", "strace"),
+    ("chromium", "chromium"),
+    ("chromium-driver", "chromedriver"),
 ];
 
 /// What `cargo xtask bench` measures Postern against.

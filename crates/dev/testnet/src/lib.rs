@@ -25,10 +25,12 @@
 //! ```
 
 mod address;
+mod browser;
 mod client;
 mod conversation;
 mod dns;
 mod glob;
+mod http;
 mod internet;
 mod peer;
 mod postfix;
@@ -41,9 +43,11 @@ mod world;
 mod zone;
 
 pub use address::{bind_smtp, fresh_address};
+pub use browser::{Browser, Scheme, Screen};
 pub use client::{Client, ClientError, ReplyText};
 pub use dns::{DnsServer, Question};
 pub use glob::matches as glob_matches;
+pub use http::{Connection, HttpAnswer, HttpClient};
 pub use internet::Internet;
 pub use peer::{Act, Extensions, SmtpPeer, Stage};
 pub use postfix::{Postfix, RunningPostfix};

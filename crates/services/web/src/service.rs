@@ -15,7 +15,7 @@ use postern_net::{Admission, Admitted, Listener, Refused, Shutdown, Stream, TlsA
 use postern_policy::Policy;
 use postern_signin::{Clock, Guard};
 use postern_store::Store;
-use postern_types::{AddressSet, Network};
+use postern_types::AddressSet;
 use tokio::time::timeout;
 
 use crate::cookie::Transport;
@@ -157,16 +157,12 @@ impl Service {
 
 /// How many connections are let in. A proxy in front brings everybody from one address.
 fn admission(limits: Limits, behind_proxy: bool) -> limit::Settings {
-    let loopback = [
-        Network::around(IpAddr::from([127, 0, 0, 1]), 8, 128),
-        Network::single([0, 0, 0, 0, 0, 0, 0, 1].into()),
-    ];
+    let per_host = if behind_proxy { 0 } else { limits.per_host };
     limit::Settings {
         total: limits.connections,
-        per_host: if behind_proxy { 0 } else { limits.per_host },
-        per_network: if behind_proxy { 0 } else { limits.per_host.saturating_mul(4) },
-        per_minute: 0,
-        exempt: if behind_proxy { AddressSet::default() } else { loopback.into_iter().collect() },
+        per_host,
+        per_network: per_host.saturating_mul(4),
+        ..limit::Settings::default()
     }
 }
 
@@ -189,7 +185,7 @@ fn reason(refused: Refused) -> RefusedWhy {
         Refused::Total => RefusedWhy::Total,
         Refused::Host => RefusedWhy::PerAddress,
         Refused::Network => RefusedWhy::PerNetwork,
-        Refused::Rate => RefusedWhy::Rate,
+        Refused::Rate | Refused::NetworkRate => RefusedWhy::Rate,
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Settings {
 pub struct Limits {
     /// Connections at the same time; 128.
     pub connections: u32,
-    /// Of them from one host; 16. Not for hosts on loopback, where a proxy of one's own stands.
+    /// Of them from one host; 16. No limit behind a proxy, which brings everybody from one address.
     pub per_host: u32,
     /// For the head of a request, also of the next one on the same connection; 10 s.
     pub head: Duration,
