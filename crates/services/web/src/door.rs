@@ -46,6 +46,7 @@ pub(crate) async fn show(
     let page = DoorPage {
         frame: None,
         door,
+        recipient: link.recipient.to_string(),
         path: format!("/q/{token}"),
         form_token: browser.form_token(),
         inside: visitor.is_ok_and(|visitor| visitor.recipient == link.recipient),
@@ -91,6 +92,7 @@ pub(crate) async fn open(
             let page = DoorPage {
                 frame: None,
                 door: if used { Door::Used } else { Door::Ended },
+                recipient: link.recipient.to_string(),
                 path: format!("/q/{token}"),
                 form_token: browser.form_token(),
                 inside: false,
@@ -138,8 +140,8 @@ pub(crate) async fn leave(
     visitor.check(&form.map_err(|_| WebError::BadForm)?.form)?;
     site.store.end_web_session(visitor.cookie.hash()).await?;
     let cookie = Cookie::Session.clear(site.transport);
-    let text = "Your quarantine is closed in this browser. The next digest brings a new link.";
-    Ok(([(header::SET_COOKIE, cookie)], page::ok(&Notice::new("Goodbye", text))).into_response())
+    let text = "Your quarantine is closed in this browser. The next digest brings a new link, and the old one can send you one.";
+    Ok(([(header::SET_COOKIE, cookie)], page::ok(&Notice::new("You are signed out", text))).into_response())
 }
 
 impl Site {

@@ -95,7 +95,8 @@ pub(crate) async fn message(
     Ok(page::ok(&MessagePage {
         frame: Some(visitor.frame()),
         released: held.state == QuarantineState::Released,
-        sender: held.sender.address().map(ToString::to_string),
+        can_allow: held.sender.address().is_some(),
+        sender: envelope_sender(&held, &letter.row.from),
         kept_until: crate::text::moment(held.expires_at),
         why: site.why(&held).await?,
         row: letter.row,
@@ -159,6 +160,12 @@ pub(crate) async fn act(
     Ok(Redirect::to(&format!("/quarantine?done={}", done.name())).into_response())
 }
 
+/// The envelope's sender, where the message does not say the same of itself.
+fn envelope_sender(held: &Quarantined, from: &str) -> Option<String> {
+    let sender = held.sender.address().map(|address| crate::text::line(&address.to_string()))?;
+    (!from.contains(&sender)).then_some(sender)
+}
+
 impl Site {
     /// A held copy of this visitor's. Somebody else's is not found, like one that never was.
     async fn own(&self, visitor: &Visitor, id: i64) -> Result<Quarantined, StoreError> {
@@ -181,7 +188,7 @@ impl Site {
             list: ListKind::Allow,
             owner: ListOwner::Recipient(visitor.recipient.clone()),
             subject: Subject::Address(sender.clone()),
-            reason: "released from quarantine".to_owned(),
+            reason: crate::senders::RELEASED.to_owned(),
             trace: Some(held.trace),
             strikes: 1,
             created_at: self.clock.now(),

@@ -41,6 +41,8 @@ impl Notice {
 pub(crate) struct DoorPage {
     pub(crate) frame: Option<Frame>,
     pub(crate) door: Door,
+    /// Whose quarantine it opens.
+    pub(crate) recipient: String,
     /// Where the forms go: the link's own path.
     pub(crate) path: String,
     pub(crate) form_token: String,
@@ -90,8 +92,10 @@ pub(crate) struct MessagePage {
     pub(crate) row: HeldRow,
     /// Whether it has been delivered already.
     pub(crate) released: bool,
-    /// The envelope sender, where it can be allowed.
+    /// The envelope's sender, where it is another than the message says.
     pub(crate) sender: Option<String>,
+    /// Whether there is a sender to allow.
+    pub(crate) can_allow: bool,
     pub(crate) kept_until: String,
     pub(crate) why: Why,
     pub(crate) text: String,

@@ -19,6 +19,11 @@ use crate::visitor::Visitor;
 /// Entries that one recipient can have on one list.
 const MOST: usize = 1000;
 
+/// Why an entry is there that the recipient wrote.
+const BY_HAND: &str = "by the recipient";
+/// Why an entry is there that came with a release.
+pub(crate) const RELEASED: &str = "released from quarantine";
+
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -114,7 +119,7 @@ impl Site {
             list: kind,
             owner: owner.clone(),
             subject: subject.clone(),
-            reason: "by the recipient".to_owned(),
+            reason: BY_HAND.to_owned(),
             trace: None,
             strikes: 1,
             created_at: now,
@@ -152,8 +157,17 @@ fn row(entry: &ListEntry) -> Option<SenderRow> {
         Subject::Network(_) => None,
         Subject::Address(_) | Subject::Domain(_) => Some(SenderRow {
             sender: entry.subject.to_string(),
-            about: format!("{}{until}", text::line(&entry.reason)),
+            about: format!("{}{until}", about(&entry.reason)),
         }),
+    }
+}
+
+/// Why it is there, as its owner says it.
+fn about(reason: &str) -> String {
+    match reason {
+        BY_HAND => "added by you".to_owned(),
+        RELEASED => "you released a message from there".to_owned(),
+        other => text::line(other),
     }
 }
 

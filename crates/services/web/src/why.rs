@@ -36,6 +36,8 @@ pub(crate) struct Asked {
     pub(crate) meaning: String,
     /// What came of it.
     pub(crate) answer: &'static str,
+    /// Whether it spoke against the message.
+    pub(crate) hit: bool,
 }
 
 impl Why {
@@ -90,7 +92,11 @@ impl Why {
             let lines = explain(evidence, policy, &verdict).lines;
             self.asked = lines
                 .iter()
-                .map(|line| Asked { meaning: plain(line.test.entry().meaning), answer: answer(line.outcome) })
+                .map(|line| Asked {
+                    meaning: plain(line.test.entry().meaning),
+                    answer: answer(line.outcome),
+                    hit: line.outcome == Outcome::Hit,
+                })
                 .collect();
         }
         self
@@ -104,7 +110,12 @@ impl Point {
         } else {
             format!("{} points", reason.contribution)
         };
-        Self { meaning: plain(reason.test.entry().meaning), seen: text::line(&reason.words), weight }
+        let meaning = plain(reason.test.entry().meaning);
+        let seen = plain(&text::line(&reason.words));
+        // Some tests see nothing beyond what they mean.
+        let seen =
+            if seen.trim_end_matches('.') == meaning.trim_end_matches('.') { String::new() } else { seen };
+        Self { meaning, seen, weight }
     }
 }
 
@@ -129,6 +140,9 @@ fn plain(meaning: &str) -> String {
         .replace("The client", "The computer that sent it")
         .replace("the client", "the computer that sent it")
         .replace("A stranger", "The computer that sent it")
+        .replace("The HELO name", "The name that this computer gives itself (HELO)")
+        .replace("Your ", "Its ")
+        .replace("You ", "It ")
 }
 
 #[cfg(test)]

@@ -149,6 +149,9 @@ async fn every_page_is_readable_on_every_screen() {
     look(&browser, "list").await;
     show(&format!("/quarantine/{id}"), "message").await;
     show(&format!("/quarantine/{}", id - 4), "message-2").await;
+    browser.open(&format!("{url}/quarantine/{id}")).await.unwrap();
+    browser.click("summary").await.unwrap();
+    look(&browser, "message-tested").await;
     for action in ["release", "allow", "delete"] {
         show(&format!("/quarantine/{id}/{action}"), action).await;
     }

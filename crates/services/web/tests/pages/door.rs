@@ -116,7 +116,7 @@ async fn closing_ends_the_session_on_the_server() {
     let page = ann.get("/quarantine").await.unwrap();
     assert_eq!(ann.post("/leave", &[("form", "wrong")]).await.unwrap().status, 403);
     let left = ann.post("/leave", &[("form", &form_token(&page))]).await.unwrap();
-    assert!(left.body.contains("Goodbye"));
+    assert!(left.body.contains("You are signed out"));
     assert_eq!(copy.get("/quarantine").await.unwrap().status, 403, "a copied cookie is of no use");
 }
 

@@ -117,7 +117,11 @@ fn evidence() -> Evidence {
             finding(
                 Test::Dnsbl,
                 Outcome::Hit,
-                Fact::Dnsbl { zone: "zen.example".into(), codes: Vec::new(), meaning: "spam source".into() },
+                Fact::Dnsbl {
+                    zone: "zen.example".into(),
+                    codes: vec![[127, 0, 0, 2].into()],
+                    meaning: "spam source".into(),
+                },
             ),
             finding(Test::HeloUnqualified, Outcome::Hit, Fact::default()),
         ],
