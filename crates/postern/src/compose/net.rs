@@ -36,6 +36,8 @@ pub(crate) fn admission(config: &Config) -> limit::Settings {
         per_host: limits.per_host,
         per_network: limits.per_network,
         per_minute: limits.rate_per_host.map_or(0, Rate::per_minute),
+        network_per_minute: limits.rate_per_network.map_or(0, Rate::per_minute),
+        soft_percent: limits.rate_soft.0,
         exempt: limits.exempt.iter().copied().collect(),
     }
 }

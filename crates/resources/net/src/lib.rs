@@ -30,7 +30,7 @@ pub use certificate::{CertificateFacts, CertificateFiles};
 pub use connect::connect;
 pub use descriptors::raise_open_files;
 pub use error::NetError;
-pub use limit::{Admission, Admitted, Refused};
+pub use limit::{Admission, Admitted, OverRate, Refused};
 pub use listen::{Incoming, Listener, Socket};
 pub use pressure::{Level, Pressure};
 pub use shutdown::{LiveSession, Outcome, Shutdown};

@@ -1,7 +1,7 @@
 //! Who may connect: how many at a time, in all, per host and per network, and how often.
 //!
 //! A host is one IPv4 address or one IPv6 /64 (whoever has one IPv6 address has 2^64 of
-//! them); a network is an IPv4 /24 or an IPv6 /48. One lock, four small tables; a connection
+//! them); a network is an IPv4 /24 or an IPv6 /48. One lock, a few small tables; a connection
 //! costs well under a microsecond. Time comes from the caller.
 
 use std::collections::HashMap;
@@ -25,13 +25,26 @@ pub struct Settings {
     /// New connections a minute from one host, as a steady rate with a burst of as many.
     /// Default 0: no limit, as Postfix's.
     pub per_minute: u32,
+    /// The same for one network. Default 0.
+    pub network_per_minute: u32,
+    /// The share of these two rates, in percent, over which a connection is let in and said to be one too
+    /// many: see [`Admitted::over_rate`]. Default 50; 100 says nothing.
+    pub soft_percent: u8,
     /// Addresses that no limit holds for; they count towards the total that others see.
     pub exempt: AddressSet,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { total: 10_000, per_host: 50, per_network: 200, per_minute: 0, exempt: AddressSet::default() }
+        Self {
+            total: 10_000,
+            per_host: 50,
+            per_network: 200,
+            per_minute: 0,
+            network_per_minute: 0,
+            soft_percent: 50,
+            exempt: AddressSet::default(),
+        }
     }
 }
 
@@ -46,6 +59,17 @@ pub enum Refused {
     Network,
     /// The host comes too often.
     Rate,
+    /// The network comes too often.
+    NetworkRate,
+}
+
+/// More connections than is usual, and fewer than are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverRate {
+    /// Connections in the last minute, of the host or of its network.
+    pub per_minute: u32,
+    /// The soft limit that this is over.
+    pub limit: u32,
 }
 
 /// How many connections were refused since the start, by reason.
@@ -59,6 +83,8 @@ pub struct RefusedCounts {
     pub network: u64,
     /// For [`Refused::Rate`].
     pub rate: u64,
+    /// For [`Refused::NetworkRate`].
+    pub network_rate: u64,
 }
 
 /// Lets connections in, or not. Clones share the count.
@@ -72,12 +98,13 @@ pub struct Admitted {
     inner: Arc<Inner>,
     /// `None` for an exempt address.
     from: Option<(Host, Net)>,
+    over_rate: Option<OverRate>,
 }
 
 struct Inner {
     settings: Settings,
     tables: Mutex<Tables>,
-    refused: [AtomicU64; 4],
+    refused: [AtomicU64; 5],
 }
 
 struct Tables {
@@ -86,7 +113,8 @@ struct Tables {
     /// never more entries than connections.
     hosts: HashMap<Host, u32>,
     networks: HashMap<Net, u32>,
-    rates: Rates,
+    rates: Rates<Host>,
+    network_rates: Rates<Net>,
 }
 
 /// One IPv4 address, or the upper half of an IPv6 address.
@@ -125,7 +153,8 @@ impl Admission {
             live: 0,
             hosts: HashMap::new(),
             networks: HashMap::new(),
-            rates: Rates::new(settings.per_minute),
+            rates: Rates::new(settings.per_minute, settings.soft_percent),
+            network_rates: Rates::new(settings.network_per_minute, settings.soft_percent),
         };
         let refused = Default::default();
         Self { inner: Arc::new(Inner { settings, tables: Mutex::new(tables), refused }) }
@@ -134,7 +163,7 @@ impl Admission {
     /// Lets a connection in, or says why not. A refused one does not count against the host.
     ///
     /// # Errors
-    /// The first limit that is reached: total, host, network, rate.
+    /// The first limit that is reached: total, host, network, rate of the host, rate of the network.
     pub fn admit(&self, ip: IpAddr, now: Instant) -> Result<Admitted, Refused> {
         let settings = &self.inner.settings;
         let exempt = settings.exempt.contains(ip);
@@ -142,14 +171,18 @@ impl Admission {
         let mut tables = self.inner.tables();
         if exempt {
             tables.live += 1;
-            return Ok(Admitted { inner: self.inner.clone(), from: None });
+            return Ok(Admitted { inner: self.inner.clone(), from: None, over_rate: None });
         }
-        if let Err(why) = tables.enter(settings, host, now) {
-            drop(tables);
-            self.inner.refused[why as usize].fetch_add(1, Ordering::Relaxed);
-            return Err(why);
+        match tables.enter(settings, host, now) {
+            Ok(over_rate) => {
+                Ok(Admitted { inner: self.inner.clone(), from: Some((host, host.network())), over_rate })
+            }
+            Err(why) => {
+                drop(tables);
+                self.inner.refused[why as usize].fetch_add(1, Ordering::Relaxed);
+                Err(why)
+            }
         }
-        Ok(Admitted { inner: self.inner.clone(), from: Some((host, host.network())) })
     }
 
     /// How many connections are in.
@@ -167,6 +200,7 @@ impl Admission {
             host: count(Refused::Host),
             network: count(Refused::Network),
             rate: count(Refused::Rate),
+            network_rate: count(Refused::NetworkRate),
         }
     }
 }
@@ -179,7 +213,7 @@ impl Inner {
 }
 
 impl Tables {
-    fn enter(&mut self, settings: &Settings, host: Host, now: Instant) -> Result<(), Refused> {
+    fn enter(&mut self, settings: &Settings, host: Host, now: Instant) -> Result<Option<OverRate>, Refused> {
         let full = |count: u32, limit: u32| limit != 0 && count >= limit;
         if full(self.live, settings.total) {
             return Err(Refused::Total);
@@ -191,13 +225,18 @@ impl Tables {
         if full(self.networks.get(&network).copied().unwrap_or(0), settings.per_network) {
             return Err(Refused::Network);
         }
-        if !self.rates.take(host, now) {
+        if !self.rates.has_room(host, now) {
             return Err(Refused::Rate);
         }
+        if !self.network_rates.has_room(network, now) {
+            return Err(Refused::NetworkRate);
+        }
+        // Charged only when both have room: who is not let in is not charged.
+        let over = (self.rates.take(host, now), self.network_rates.take(network, now));
         self.live += 1;
         *self.hosts.entry(host).or_default() += 1;
         *self.networks.entry(network).or_default() += 1;
-        Ok(())
+        Ok(over.0.or(over.1))
     }
 
     fn leave(&mut self, from: Option<(Host, Net)>) {
@@ -218,19 +257,37 @@ fn decrement<K: std::hash::Hash + Eq>(table: &mut HashMap<K, u32>, key: K) {
     }
 }
 
+impl Admitted {
+    /// Whether the host, or its network, has come more often within the last minute than is usual.
+    #[must_use]
+    pub fn over_rate(&self) -> Option<OverRate> {
+        self.over_rate
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.inner.tables().leave(self.from);
     }
 }
 
-/// New connections per minute, by the generic cell rate algorithm: per host one moment, at
-/// which its allowance will be whole again.
-struct Rates {
+/// New connections per minute of hosts or networks: by the generic cell rate algorithm one moment for each,
+/// at which its allowance will be whole again; and a count of those of the last minute, for the soft limit.
+struct Rates<K> {
     /// Between two connections at the steady rate; zero for no limit.
     interval: Duration,
-    whole_at: HashMap<Host, Instant>,
+    soft: u32,
+    flows: HashMap<K, Flow>,
     sweep_at: usize,
+}
+
+/// One host's or network's connections.
+struct Flow {
+    whole_at: Instant,
+    /// Since when `count` counts; `before` is the count of the minute before that.
+    since: Instant,
+    count: u32,
+    before: u32,
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -239,37 +296,60 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MOST_RATES: usize = 65_536;
 const FIRST_SWEEP: usize = 1_024;
 
-impl Rates {
-    fn new(per_minute: u32) -> Self {
+impl<K: std::hash::Hash + Eq + Copy> Rates<K> {
+    fn new(per_minute: u32, soft_percent: u8) -> Self {
         let interval = MINUTE.checked_div(per_minute).unwrap_or_default();
-        Self { interval, whole_at: HashMap::new(), sweep_at: FIRST_SWEEP }
+        let share = u64::from(per_minute) * u64::from(soft_percent) / 100;
+        let soft = u32::try_from(share).ok().filter(|_| soft_percent < 100).unwrap_or(u32::MAX).max(1);
+        Self { interval, soft, flows: HashMap::new(), sweep_at: FIRST_SWEEP }
     }
 
-    /// Whether the host may come now; if so, it is charged for it.
-    fn take(&mut self, host: Host, now: Instant) -> bool {
+    /// Whether one may come now.
+    fn has_room(&self, key: K, now: Instant) -> bool {
+        let whole_at = self.flows.get(&key).map_or(now, |flow| flow.whole_at).max(now);
+        self.interval.is_zero() || whole_at + self.interval <= now + MINUTE
+    }
+
+    /// One comes and is charged for it. Says when there are more than the soft limit.
+    fn take(&mut self, key: K, now: Instant) -> Option<OverRate> {
         if self.interval.is_zero() {
-            return true;
+            return None;
         }
-        let whole_at = self.whole_at.get(&host).copied().unwrap_or(now).max(now);
-        let after = whole_at + self.interval;
-        if after > now + MINUTE {
-            return false;
-        }
-        if self.whole_at.len() >= self.sweep_at {
+        if self.flows.len() >= self.sweep_at {
             self.sweep(now);
         }
-        self.whole_at.insert(host, after);
-        true
+        let new = Flow { whole_at: now, since: now, count: 0, before: 0 };
+        let flow = self.flows.entry(key).or_insert(new);
+        flow.whole_at = flow.whole_at.max(now) + self.interval;
+        let per_minute = flow.count(now);
+        (per_minute > self.soft).then_some(OverRate { per_minute, limit: self.soft })
     }
 
-    /// Forgets the hosts whose allowance is whole. The next sweep comes when the table has
-    /// doubled, so each host pays for a constant share of it.
+    /// Forgets those whose allowance is whole and who have not come within the last minute. The next sweep comes
+    /// when the table has doubled, so each pays for a constant share of it.
     fn sweep(&mut self, now: Instant) {
-        self.whole_at.retain(|_, whole_at| *whole_at > now);
-        if self.whole_at.len() >= MOST_RATES {
-            self.whole_at.clear();
+        self.flows.retain(|_, flow| flow.whole_at > now || flow.since + MINUTE > now);
+        if self.flows.len() >= MOST_RATES {
+            self.flows.clear();
         }
-        self.sweep_at = (self.whole_at.len() * 2).clamp(FIRST_SWEEP, MOST_RATES);
+        self.sweep_at = (self.flows.len() * 2).clamp(FIRST_SWEEP, MOST_RATES);
+    }
+}
+
+impl Flow {
+    /// Counts one more, and says how many there were in the last minute: exactly so many in this minute, and
+    /// the share of the minute before that still lies within the last 60 seconds.
+    fn count(&mut self, now: Instant) -> u32 {
+        let passed = now.saturating_duration_since(self.since);
+        if passed >= MINUTE {
+            self.before = if passed < 2 * MINUTE { self.count } else { 0 };
+            self.since = if passed < 2 * MINUTE { self.since + MINUTE } else { now };
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        let left = MINUTE.saturating_sub(now.saturating_duration_since(self.since));
+        let share = u128::from(self.before) * left.as_millis() / MINUTE.as_millis();
+        self.count.saturating_add(u32::try_from(share).unwrap_or(u32::MAX))
     }
 }
 
@@ -280,6 +360,7 @@ impl fmt::Display for Refused {
             Self::Host => "too many connections from this host",
             Self::Network => "too many connections from this network",
             Self::Rate => "too many new connections from this host",
+            Self::NetworkRate => "too many new connections from this network",
         })
     }
 }
@@ -387,26 +468,72 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_of_a_network_is_limited_too() {
+        let admission = admission(|s| {
+            s.per_minute = 3;
+            s.network_per_minute = 5;
+        });
+        let now = Instant::now();
+        let come = |from: &str| admission.admit(ip(from), now).map(drop);
+        for from in ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+            assert_eq!(come(from), Ok(()));
+        }
+        assert_eq!(come("192.0.2.1"), Err(Refused::Rate));
+        assert_eq!(come("192.0.2.4"), Err(Refused::NetworkRate));
+        assert_eq!(come("192.0.3.4"), Ok(()));
+        // Who was not let in was not charged.
+        let later = admission.admit(ip("192.0.2.4"), now + Duration::from_secs(12)).map(drop);
+        assert_eq!(later, Ok(()));
+        assert_eq!(
+            admission.refused(),
+            RefusedCounts { rate: 1, network_rate: 1, ..RefusedCounts::default() }
+        );
+    }
+
+    #[test]
+    fn who_comes_often_is_let_in_and_said_to() {
+        let admission = admission(|s| {
+            s.per_minute = 10;
+            s.network_per_minute = 14;
+        });
+        let now = Instant::now();
+        let come = |from: &str, secs| {
+            let admitted = admission.admit(ip(from), now + Duration::from_secs(secs)).unwrap();
+            admitted.over_rate().map(|over| (over.per_minute, over.limit))
+        };
+        for second in 0..5 {
+            assert_eq!(come("192.0.2.1", second), None);
+        }
+        assert_eq!(come("192.0.2.1", 5), Some((6, 5)));
+        assert_eq!(come("192.0.2.2", 6), None, "seven of the network are as many as it may");
+        assert_eq!(come("192.0.2.3", 7), Some((8, 7)));
+        // A minute and a half later half of those count, and it is only the steady rate that was too much.
+        assert_eq!(come("192.0.2.1", 90), None);
+        assert_eq!(come("192.0.2.1", 300), None);
+    }
+
+    #[test]
     fn the_memory_of_rates_is_bounded() {
-        let mut rates = Rates::new(10);
+        let mut rates = Rates::new(10, 50);
         let now = Instant::now();
         for n in 0..200_000 {
-            assert!(rates.take(Host::V4(n), now));
-            assert!(rates.whole_at.len() <= MOST_RATES);
+            assert!(rates.has_room(Host::V4(n), now));
+            rates.take(Host::V4(n), now);
+            assert!(rates.flows.len() <= MOST_RATES);
         }
         // Hosts whose allowance is whole are forgotten, those who are at their limit are not.
-        let mut rates = Rates::new(1);
+        let mut rates = Rates::new(1, 50);
         let later = now + Duration::from_secs(59);
-        assert!(rates.take(Host::V4(0), later));
+        rates.take(Host::V4(0), later);
         for n in 1..2_000 {
-            assert!(rates.take(Host::V4(n), now));
+            rates.take(Host::V4(n), now);
         }
         let minute_later = now + Duration::from_secs(61);
         for n in 2_000..4_000 {
             rates.take(Host::V4(n), minute_later);
         }
-        assert!(!rates.take(Host::V4(0), minute_later), "came two seconds ago");
-        assert!(!rates.whole_at.contains_key(&Host::V4(1)));
+        assert!(!rates.has_room(Host::V4(0), minute_later), "came two seconds ago");
+        assert!(!rates.flows.contains_key(&Host::V4(1)));
     }
 
     proptest! {

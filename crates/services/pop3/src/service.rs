@@ -191,6 +191,6 @@ fn reason(refused: Refused) -> RefusedWhy {
         Refused::Total => RefusedWhy::Total,
         Refused::Host => RefusedWhy::PerAddress,
         Refused::Network => RefusedWhy::PerNetwork,
-        Refused::Rate => RefusedWhy::Rate,
+        Refused::Rate | Refused::NetworkRate => RefusedWhy::Rate,
     }
 }

@@ -80,7 +80,12 @@ settings! {
         per_network: u32 = 200, 0 ..= 1000000;
         /// New connections from one host; left out, there is no limit.
         rate_per_host: Option<Rate> = optional, "1/min" ..= "1000000/s";
-        /// Networks that none of these four limits holds for. The loopback addresses are not in it
+        /// New connections from one network (an IPv4 /24, an IPv6 /48); left out, there is no limit.
+        rate_per_network: Option<Rate> = optional, "1/min" ..= "1000000/s";
+        /// The share of these two rates over which a client is let in and the test `connection_rate` hits.
+        /// `100 %` is never.
+        rate_soft: Percent = "50 %", "1 %" ..= "100 %";
+        /// Networks that none of these limits holds for. The loopback addresses are not in it
         /// unless written.
         exempt: Vec<Network> = [];
         /// The share of `connections` in use from which on clients that wait get only `smtp.timeout_stressed`.
