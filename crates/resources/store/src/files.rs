@@ -11,8 +11,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{Role, StoreError};
 
@@ -29,6 +29,8 @@ pub(crate) struct BodyFolder {
     made: AtomicU64,
     budget: usize,
     used: AtomicUsize,
+    /// Files of bodies whose commit failed: see [`BodyFolder::set_aside`].
+    doubtful: Mutex<Vec<NewFile>>,
 }
 
 /// A file that no row names yet; removed when dropped, unless [`NewFile::keep`] is called.
@@ -58,7 +60,21 @@ impl BodyFolder {
         make_dir(&dir)?;
         let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
         let (made, used) = (AtomicU64::new(0), AtomicUsize::new(0));
-        Ok(Self { dir, role, seed, made, budget, used })
+        Ok(Self { dir, role, seed, made, budget, used, doubtful: Mutex::default() })
+    }
+
+    /// Takes the file of a body whose commit failed. It cannot go yet: a failed sync may have reached the disk all
+    /// the same, and no row may name a file that is missing. The next commit that is synced takes the failed
+    /// one's place in the log, and then it can. Without one it is a leftover that goes at the next start.
+    pub(crate) fn set_aside(&self, mut file: NewFile) {
+        file.keep();
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+    }
+
+    /// A commit was synced: nothing of those that failed before can come back.
+    pub(crate) fn committed(&self) {
+        let mut doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        doubtful.drain(..).for_each(NewFile::remove);
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -131,6 +147,11 @@ impl NewFile {
     /// A committed row names the file now.
     pub(crate) fn keep(&mut self) {
         self.keep = true;
+    }
+
+    /// No row names it, and none will.
+    fn remove(mut self) {
+        self.keep = false;
     }
 }
 

@@ -1,5 +1,7 @@
 //! An accepted message as a job of the writer: body, copies and trace in one commit.
 
+use std::sync::Arc;
+
 use postern_types::{ReversePath, Timestamp, TraceId};
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
@@ -9,11 +11,13 @@ use super::columns::{address_key, signed};
 use super::group::{Committed, Job};
 use super::{Engine, digests, mailbox, traces};
 use crate::body::Content;
+use crate::files::BodyFolder;
 use crate::{Acceptance, DigestNote, MessageCopy, Placed, QuarantineId, QueueId, StoreError};
 
 type Answer = Result<(Vec<Placed>, Committed), StoreError>;
 
 struct Accept {
+    folder: Arc<BodyFolder>,
     acceptance: Acceptance,
     note: Option<DigestNote>,
     placed: Option<Vec<Placed>>,
@@ -28,7 +32,8 @@ pub(crate) async fn submit(engine: &Engine, acceptance: Acceptance) -> Answer {
 /// The same for a digest, with what its commit notes.
 pub(crate) async fn submit_with(engine: &Engine, acceptance: Acceptance, note: Option<DigestNote>) -> Answer {
     let (answer, answered) = oneshot::channel();
-    engine.submit(Box::new(Accept { acceptance, note, placed: None, answer })).await?;
+    let folder = engine.folder();
+    engine.submit(Box::new(Accept { folder, acceptance, note, placed: None, answer })).await?;
     answered.await.unwrap_or(Err(StoreError::Closed))
 }
 
@@ -49,15 +54,19 @@ impl Job for Accept {
         Ok(())
     }
 
-    fn answer(mut self: Box<Self>, outcome: Result<Committed, StoreError>) {
-        if let (Some(_), Content::File(file)) = (&self.placed, &mut self.acceptance.body.content) {
-            // Also when the commit failed: a failed sync may have reached the disk all the same, and
-            // no row may name a file that is missing. A leftover goes at the next start.
-            file.keep();
+    fn answer(self: Box<Self>, outcome: Result<Committed, StoreError>) {
+        let Self { folder, acceptance, placed, answer, .. } = *self;
+        match (&outcome, placed.is_some(), acceptance.body.content) {
+            (Ok(_), true, Content::File(mut file)) => file.keep(),
+            (Err(_), true, Content::File(file)) => folder.set_aside(file),
+            _ => {}
         }
-        let placed = self.placed.take().ok_or(StoreError::Closed);
+        if outcome.is_ok() {
+            folder.committed();
+        }
+        let placed = placed.ok_or(StoreError::Closed);
         // A session that is gone gets no 250; its client will send the message again.
-        let _ = self.answer.send(outcome.and_then(|committed| Ok((placed?, committed))));
+        let _ = answer.send(outcome.and_then(|committed| Ok((placed?, committed))));
     }
 }
 
