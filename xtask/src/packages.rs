@@ -21,9 +21,20 @@ pub(crate) const TESTS: &[Package] = &[
     ("python3", "python3"),
     ("bind9-dnsutils", "dig"),
     ("strace", "strace"),
+    // For the Sendmail that is unpacked: it makes its configuration, and a library that no other package here wants.
+    ("m4", "m4"),
+    ("libwrap0", "/usr/share/doc/libwrap0/copyright"),
     ("chromium", "chromium"),
     ("chromium-driver", "chromedriver"),
 ];
+
+/// Programs of packages that cannot be installed beside the others, for two MTAs each want to be the only one: they
+/// are unpacked, and nothing else.
+const UNPACKED: &[Package] =
+    &[("sendmail-bin", "usr/libexec/sendmail/sendmail"), ("sendmail-cf", "usr/share/sendmail/cf/m4/cf.m4")];
+
+/// Where they are unpacked; `crates/dev/testnet/src/sendmail.rs` looks there.
+const UNPACKED_TO: &str = "/usr/local/lib/postern-tests";
 
 /// What `cargo xtask bench` measures Postern against.
 pub(crate) const BENCH: &[Package] = &[
@@ -64,6 +75,38 @@ pub(crate) fn install(wanted: &[Package]) -> Result<String, Failure> {
     apt(&words)?;
     drop(starter);
     Ok(format!("installed {names}"))
+}
+
+/// Unpacks what is missing of [`UNPACKED`], where that is allowed.
+pub(crate) fn unpack() -> Result<String, Failure> {
+    let folder = Path::new(UNPACKED_TO);
+    let missing: Vec<&str> = UNPACKED
+        .iter()
+        .filter(|(_, file)| !folder.join(file).exists())
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() || !can_install() {
+        let missing = missing.join(" ");
+        return Ok(if missing.is_empty() { "all are there".into() } else { format!("MISSING: {missing}") });
+    }
+    std::fs::create_dir_all(folder).map_err(|error| format!("{UNPACKED_TO}: {error}"))?;
+    apt(&["update", "-qq"])?;
+    for package in missing {
+        // Not by `demand`, which works at the root of the repository.
+        let mut download = Command::new("apt-get");
+        let done = download.args(["download", "-qq", package]).current_dir(folder).status();
+        if !done.is_ok_and(|status| status.success()) {
+            return Err(format!("{package} cannot be downloaded"));
+        }
+        let files = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
+        for file in files.flatten().map(|entry| entry.path()) {
+            if file.extension().is_some_and(|extension| extension == "deb") {
+                demand(Command::new("dpkg-deb").arg("-x").arg(&file).arg(folder), "")?;
+                std::fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            }
+        }
+    }
+    Ok("unpacked".into())
 }
 
 fn present(program: &str) -> bool {

@@ -13,6 +13,7 @@ fn run_all() -> Vec<Step> {
     // `--workspace` in every step: one set of features, so that nothing is built twice.
     vec![
         Step::check("packages", || packages::install(packages::TESTS)),
+        Step::check("unpacked packages", packages::unpack),
         Step::check("format", || demand(&mut cargo("fmt --all --check"), "formatted")),
         Step::check("layers", checks::layers::check),
         Step::check("licences", checks::licences::check),

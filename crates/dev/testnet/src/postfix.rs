@@ -317,6 +317,19 @@ impl RunningPostfix {
             .sum()
     }
 
+    /// How many messages it holds until somebody lets them go (`HOLD`).
+    #[must_use]
+    pub fn held(&self) -> usize {
+        files_below(&self.folder.path().join("queue/hold"))
+    }
+
+    /// Hands a message in as a program on its own host does (`sendmail`).
+    pub async fn sendmail(&self, from: &str, to: &[&str], message: &str) -> Finished {
+        let sendmail = self.program.with_file_name("sendmail");
+        let folder = self.folder.path().join("etc");
+        Tool::at(&sendmail).arg("-C").arg(folder).args(["-i", "-f", from]).args(to).stdin(message).run().await
+    }
+
     /// Waits until the queue is empty, 30 seconds at most; whether it is.
     pub async fn wait_for_empty_queue(&self) -> bool {
         self.wait(|| self.queued() == 0).await

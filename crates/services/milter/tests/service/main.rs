@@ -7,3 +7,4 @@ mod house;
 mod mta;
 mod postfix;
 mod protocol;
+mod sendmail;
