@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::read::{Reader, join};
 use crate::schema::Table;
-use crate::settings::{HeaderRule, HeaderTest, Reach};
+use crate::settings::{HeaderRule, HeaderTest, Reach, WebProtocol};
 
 /// Notes every contradiction between settings that are right by themselves.
 pub(crate) fn all(config: &Config, reader: &Reader<'_>) {
@@ -29,6 +29,7 @@ fn order(config: &Config, reader: &Reader<'_>) {
             "signin.ban_network_after",
         ),
         (config.keep.evidence <= config.keep.traces, "keep.evidence", "keep.traces"),
+        (config.feedback.first <= config.feedback.max, "feedback.first", "feedback.max"),
         (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
     ];
     for (right, small, large) in pairs {
@@ -64,7 +65,9 @@ fn tls(config: &Config, reader: &Reader<'_>) {
         reader.note_setting("tls.key", "a key needs its certificate: add `certificate` to [tls]");
     }
     if !certificate && !reader.is_wrong("tls.certificate") {
-        for (name, list) in [("smtps", &config.listen.smtps), ("pop3s", &config.listen.pop3s)] {
+        let none = Vec::new();
+        let web = if config.web.protocol == WebProtocol::Https { &config.listen.web } else { &none };
+        for (name, list) in [("smtps", &config.listen.smtps), ("pop3s", &config.listen.pop3s), ("web", web)] {
             if !list.is_empty() {
                 let message =
                     "TLS from the first byte needs a certificate: add `certificate` and `key` to [tls]";
@@ -83,6 +86,14 @@ fn listeners(config: &Config, reader: &Reader<'_>) {
              `reach = \"network\"` in [watch]"
         );
         reader.note_setting("listen.watch", message);
+    }
+    let open = config.listen.web.iter().find(|address| !address.ip().to_canonical().is_loopback());
+    if let Some(address) = open.filter(|_| config.web.protocol == WebProtocol::Http) {
+        let message = format!(
+            "{address} can be reached from other hosts, and without TLS everybody on the way reads along: listen on \
+             127.0.0.1 behind a proxy that speaks HTTPS, or leave out `protocol = \"http\"` in [web]"
+        );
+        reader.note_setting("listen.web", message);
     }
     let mut seen: Vec<(&str, std::net::SocketAddr)> = Vec::new();
     for (service, list) in config.listen.all() {

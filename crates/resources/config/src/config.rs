@@ -12,14 +12,14 @@ use crate::mistake::{ConfigError, Mistake, Mistakes, did_you_mean, position};
 use crate::read::{Reader, Scope};
 use crate::schema::{Places, Section, Table};
 use crate::settings::{
-    Dns, Dnsbl, Gate, HeaderRule, Keep, Limits, Listen, Log, Pop3, Proxy, Server, Signin, Smtp, TestRow,
-    TestRule, Tls, Trust, Watch,
+    Dns, Dnsbl, Feedback, Gate, HeaderRule, Keep, Limits, Listen, Log, Pop3, Probe, Proxy, Quarantine,
+    Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch, Web,
 };
 
 const FILE_MAX: u64 = 1 << 20;
 
 /// Every section, in the order of the reference page.
-pub(crate) const SECTIONS: [Section; 17] = [
+pub(crate) const SECTIONS: [Section; 21] = [
     Server::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -31,9 +31,13 @@ pub(crate) const SECTIONS: [Section; 17] = [
     Dnsbl::SECTION,
     HeaderRule::SECTION,
     TestRule::SECTION,
+    Probe::SECTION,
+    Quarantine::SECTION,
+    Web::SECTION,
     Dns::SECTION,
     Pop3::SECTION,
     Signin::SECTION,
+    Feedback::SECTION,
     Keep::SECTION,
     Watch::SECTION,
     Log::SECTION,
@@ -60,9 +64,13 @@ pub struct Config {
     pub header_rules: BTreeMap<String, HeaderRule>,
     /// Every test of the table that was handed in, by name.
     pub tests: BTreeMap<&'static str, TestRule>,
+    pub quarantine: Quarantine,
+    pub web: Web,
+    pub probe: Probe,
     pub dns: Dns,
     pub pop3: Pop3,
     pub signin: Signin,
+    pub feedback: Feedback,
     pub keep: Keep,
     pub watch: Watch,
     pub log: Log,
@@ -165,9 +173,13 @@ pub(crate) fn read<'s>(
         named::<Dnsbl, _>(reader, root, |zone| Domain::parse(zone).map_err(|error| error.to_string()));
     let header_rules = named::<HeaderRule, _>(reader, root, rule_name);
     let tests = read_tests(&reader.scope(root, TestRule::SECTION.path), rows);
+    let probe = one::<Probe>(reader, root);
+    let quarantine = one::<Quarantine>(reader, root);
+    let web = one::<Web>(reader, root);
     let dns = one::<Dns>(reader, root);
     let pop3 = one::<Pop3>(reader, root);
     let signin = one::<Signin>(reader, root);
+    let feedback = one::<Feedback>(reader, root);
     let keep = one::<Keep>(reader, root);
     let watch = one::<Watch>(reader, root);
     let log = one::<Log>(reader, root);
@@ -183,9 +195,13 @@ pub(crate) fn read<'s>(
         dnsbl: dnsbl?,
         header_rules: header_rules?,
         tests: tests?,
+        probe: probe?,
+        quarantine: quarantine?,
+        web: web?,
         dns: dns?,
         pop3: pop3?,
         signin: signin?,
+        feedback: feedback?,
         keep: keep?,
         watch: watch?,
         log: log?,

@@ -52,9 +52,12 @@ impl Config {
             let path = join(TestRule::SECTION.path, row.name);
             self.add_all(&mut all, &path, &row.settings(), rule.values());
         }
+        self.add(&mut all, &self.quarantine);
+        self.add(&mut all, &self.web);
         self.add(&mut all, &self.dns);
         self.add(&mut all, &self.pop3);
         self.add(&mut all, &self.signin);
+        self.add(&mut all, &self.feedback);
         self.add(&mut all, &self.keep);
         self.add(&mut all, &self.watch);
         self.add(&mut all, &self.log);

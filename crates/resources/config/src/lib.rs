@@ -28,13 +28,14 @@ pub use config::Config;
 pub use effective::Effective;
 pub use explain::{Explained, explain};
 pub use mistake::{ConfigError, Mistake, Mistakes};
-pub use names::DnsServer;
+pub use names::{DnsServer, WebUrl};
 pub use reference::reference;
 pub use schema::{Need, Section, Setting, Shape};
 pub use settings::{
-    Announce, BareNewline, Dns, Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, Keep, Limits, Listen, Log,
-    LogFormat, LogLevel, MinimumTls, Paths, Plaintext, Pop3, Proxy, ProxyTls, Reach, Server, Signin, Smtp,
-    TestAction, TestMode, TestRow, TestRule, Tls, Trust, Watch,
+    Announce, BareNewline, Digest, Dns, Dnsbl, DnsblCheck, Feedback, Gate, HeaderRule, HeaderTest, Keep,
+    Limits, Listen, Log, LogFormat, LogLevel, MinimumTls, Paths, Plaintext, Pop3, Probe, Proxy, ProxyTls,
+    Quarantine, Reach, Server, Signin, Smtp, TestAction, TestMode, TestRow, TestRule, Tls, Trust, UserTest,
+    Watch, Web, WebProtocol,
 };
 pub use units::{Percent, Points, Rate, Size, Threshold, parse_duration, show_duration};
 pub use value::quoted;

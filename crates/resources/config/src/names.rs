@@ -14,6 +14,50 @@ use crate::value::{Value, Wrong, from_text, not_a, quoted};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DnsServer(pub SocketAddr);
 
+/// Where browsers reach a service: scheme, host and perhaps port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebUrl(String);
+
+impl WebUrl {
+    /// As it was written, without a slash at the end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('/').unwrap_or(text);
+        let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        let good_host = literal.parse::<IpAddr>().is_ok() || Domain::parse(host).is_ok();
+        let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+        (good_host && good_port).then(|| Self(text.to_owned()))
+    }
+}
+
+impl Value for WebUrl {
+    fn kind() -> String {
+        "an address for browsers such as `\"https://mail.example.org\"`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        from_text(value, wrong, |text| {
+            Self::parse(text).ok_or_else(|| {
+                format!(
+                    "`{text}` is not an address for browsers: write \"https://mail.example.org\", with a port where it \
+                     is not 443, and without a path"
+                )
+            })
+        })
+    }
+    fn write(&self) -> String {
+        quoted(&self.0)
+    }
+}
+
 impl Value for Domain {
     fn kind() -> String {
         "a domain name such as `\"mail.example.org\"`".into()

@@ -211,6 +211,24 @@ fn contradictions_are_found() {
         "2:8: listen.watch: 0.0.0.0:9025 can be reached from other hosts, and metrics have no password: listen on 127.0.0.1, or say `reach = \"network\"` in [watch]",
     );
     one(
+        "listen.web = [\"[::]:443\"]",
+        "2:8: listen.web: TLS from the first byte needs a certificate: add `certificate` and `key` to [tls]",
+    );
+    one(
+        "web.protocol = \"http\"\nlisten.web = [\"192.0.2.1:80\"]",
+        "3:8: listen.web: 192.0.2.1:80 can be reached from other hosts, and without TLS everybody on the way reads along: listen on 127.0.0.1 behind a proxy that speaks HTTPS, or leave out `protocol = \"http\"` in [web]",
+    );
+    assert!(mistakes("web.protocol = \"http\"\nlisten.web = [\"127.0.0.1:8080\"]").is_empty());
+    for bad in ["mail.example.org", "https://", "https://a.example/path", "https://a.example:99999"] {
+        one(
+            &format!("web.url = \"{bad}\""),
+            &format!(
+                "2:11: web.url: `{bad}` is not an address for browsers: write \"https://mail.example.org\", with a port where it is not 443, and without a path"
+            ),
+        );
+    }
+    assert!(mistakes("web.url = \"https://[2001:db8::1]:8443/\"").is_empty());
+    one(
         "[gate.header.a]\nfield = \"Subject:\"\npattern = \"x\"",
         "3:1: gate.header.a.field: `Subject:` is not the name of a header field: write it without colon",
     );

@@ -24,6 +24,8 @@ settings! {
         pop3: Vec<SocketAddr> = [];
         /// Fetching mail by POP3 with TLS from the first byte (usually port 995).
         pop3s: Vec<SocketAddr> = [];
+        /// The pages where recipients see what is held for them, over HTTPS (usually port 443, see `[web]`).
+        web: Vec<SocketAddr> = [];
         /// Metrics and health over HTTP, for your own monitoring (see `watch.reach`).
         watch: Vec<SocketAddr> = ["127.0.0.1:9025"];
     }
@@ -32,13 +34,14 @@ settings! {
 impl Listen {
     /// Every list with its name.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &[SocketAddr]); 6] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr]); 7] {
         [
             ("smtp", &self.smtp),
             ("smtps", &self.smtps),
             ("lmtp", &self.lmtp),
             ("pop3", &self.pop3),
             ("pop3s", &self.pop3s),
+            ("web", &self.web),
             ("watch", &self.watch),
         ]
     }

@@ -43,6 +43,9 @@ settings! {
         dnsbl_check: Duration = "15 min", "1 min" ..= "1 d";
         /// How soon again while one of them is switched off.
         dnsbl_retry: Duration = "1 min", "1 s" ..= "1 d";
+        /// How long those whom our users write to stay on the users' own allow lists after the last mail, where
+        /// outgoing mail is seen; `0 s` learns nobody. `postern profile set --learn no` is for single users.
+        learn_for: Duration = "90 d", "0 s" ..= "520 w";
         /// How long a message stays in quarantine.
         quarantine_for: Duration = "30 d", "1 h" ..= "520 w";
     }

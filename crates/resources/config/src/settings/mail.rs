@@ -144,6 +144,9 @@ settings! {
         write_timeout: Duration = "5 min", "10 s" ..= "1 h";
         /// The least time between two sign-ins to one mailbox (RFC 2449 §6.5, LOGIN-DELAY); `0 s` switches it off.
         login_delay: Duration = "0 s", "0 s" ..= "1 h";
+        /// Whether a user name with `#quarantine` behind it (`anna@example.org#quarantine`) shows, with the
+        /// same password, the messages that are held for that address instead of its mailbox.
+        quarantine: bool = true;
         /// Whether passwords may come over a connection without TLS.
         plaintext: Plaintext = "after-tls";
     }
