@@ -12,14 +12,14 @@ use crate::mistake::{ConfigError, Mistake, Mistakes, did_you_mean, position};
 use crate::read::{Reader, Scope};
 use crate::schema::{Places, Section, Table};
 use crate::settings::{
-    Dns, Dnsbl, Feedback, Gate, HeaderRule, Keep, Limits, Listen, Log, Pop3, Probe, Proxy, Quarantine,
-    Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch, Web,
+    Dns, Dnsbl, Feedback, Gate, HeaderRule, Keep, Limits, Listen, Log, Milter, PolicyService, Pop3, Probe,
+    Proxy, Quarantine, Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch, Web,
 };
 
 const FILE_MAX: u64 = 1 << 20;
 
 /// Every section, in the order of the reference page.
-pub(crate) const SECTIONS: [Section; 21] = [
+pub(crate) const SECTIONS: [Section; 23] = [
     Server::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -27,6 +27,8 @@ pub(crate) const SECTIONS: [Section; 21] = [
     Limits::SECTION,
     Trust::SECTION,
     Proxy::SECTION,
+    Milter::SECTION,
+    PolicyService::SECTION,
     Gate::SECTION,
     Dnsbl::SECTION,
     HeaderRule::SECTION,
@@ -57,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     pub trust: Trust,
     pub proxy: Proxy,
+    pub milter: Milter,
+    pub policy_service: PolicyService,
     pub gate: Gate,
     /// The DNS block lists, by zone.
     pub dnsbl: BTreeMap<Domain, Dnsbl>,
@@ -168,6 +172,8 @@ pub(crate) fn read<'s>(
     let limits = one::<Limits>(reader, root);
     let trust = one::<Trust>(reader, root);
     let proxy = one::<Proxy>(reader, root);
+    let milter = one::<Milter>(reader, root);
+    let policy_service = one::<PolicyService>(reader, root);
     let gate = one::<Gate>(reader, root);
     let dnsbl =
         named::<Dnsbl, _>(reader, root, |zone| Domain::parse(zone).map_err(|error| error.to_string()));
@@ -191,6 +197,8 @@ pub(crate) fn read<'s>(
         limits: limits?,
         trust: trust?,
         proxy: proxy?,
+        milter: milter?,
+        policy_service: policy_service?,
         gate: gate?,
         dnsbl: dnsbl?,
         header_rules: header_rules?,

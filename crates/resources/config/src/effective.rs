@@ -40,6 +40,8 @@ impl Config {
         self.add(&mut all, &self.limits);
         self.add(&mut all, &self.trust);
         self.add(&mut all, &self.proxy);
+        self.add(&mut all, &self.milter);
+        self.add(&mut all, &self.policy_service);
         self.add(&mut all, &self.gate);
         for (zone, list) in &self.dnsbl {
             self.add_named(&mut all, zone.as_str(), list);

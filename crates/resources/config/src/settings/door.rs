@@ -24,6 +24,10 @@ settings! {
         pop3: Vec<SocketAddr> = [];
         /// Fetching mail by POP3 with TLS from the first byte (usually port 995).
         pop3s: Vec<SocketAddr> = [];
+        /// Questions of another mail server by the milter protocol (see `[milter]`). Never open it to the internet.
+        milter: Vec<SocketAddr> = [];
+        /// Questions of a Postfix by its policy delegation protocol (see `[policy_service]`), likewise.
+        policy: Vec<SocketAddr> = [];
         /// The pages where recipients see what is held for them, over HTTPS (usually port 443, see `[web]`).
         web: Vec<SocketAddr> = [];
         /// Metrics and health over HTTP, for your own monitoring (see `watch.reach`).
@@ -34,13 +38,15 @@ settings! {
 impl Listen {
     /// Every list with its name.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, &[SocketAddr]); 7] {
+    pub fn all(&self) -> [(&'static str, &[SocketAddr]); 9] {
         [
             ("smtp", &self.smtp),
             ("smtps", &self.smtps),
             ("lmtp", &self.lmtp),
             ("pop3", &self.pop3),
             ("pop3s", &self.pop3s),
+            ("milter", &self.milter),
+            ("policy", &self.policy),
             ("web", &self.web),
             ("watch", &self.watch),
         ]

@@ -2,6 +2,7 @@
 
 mod door;
 mod feedback;
+mod filters;
 mod gate;
 mod mail;
 mod probe;
@@ -10,6 +11,7 @@ mod server;
 
 pub use door::{Limits, Listen, MinimumTls, Signin, Tls, Trust};
 pub use feedback::Feedback;
+pub use filters::{Milter, PolicyService};
 pub use gate::{Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, TestAction, TestMode, TestRow, TestRule};
 pub use mail::{Announce, BareNewline, Dns, Paths, Plaintext, Pop3, Proxy, ProxyTls, Smtp};
 pub use probe::{Probe, UserTest};
