@@ -1,18 +1,23 @@
 //! [`Collector`]: the evidence of one session, stage by stage.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::future::{join, join_all, join3};
-use postern_authentication::Sender;
-use postern_policy::{Evidence, Fact, Finding, Helo, Outcome, Rdns, Stage, Test};
-use postern_types::{Address, Domain, ReversePath};
+use postern_authentication::{Report, Sender, Spf, without_forged};
+use postern_policy::{
+    Evidence, Fact, Finding, Helo, Outcome, Policy, Profile, Rdns, Stage, Test, could_change,
+};
+use postern_types::{Address, Authenticity, Domain, ReversePath};
 use tokio::time::Instant;
 
+use crate::active::{Active, Patience};
 use crate::gate::Shared;
 use crate::loaded::Loaded;
 use crate::lookup::Lookup;
-use crate::{authentic, dialup, header, helo, reverse, sender};
+use crate::message::InMessage;
+use crate::{ConnectBack, active, authentic, dialup, header, helo, reverse, sender};
 
 /// The longest text of a client that evidence keeps, in bytes.
 const SAID_MAX: usize = 255;
@@ -38,7 +43,10 @@ pub struct Collector {
     connect: Part,
     helo: Part,
     mail: Part,
+    active: Active,
     data: Vec<Finding>,
+    spf: Option<Spf>,
+    message: Option<InMessage>,
     /// Up to which stage `evidence.findings` holds what is known.
     assembled: Option<Stage>,
 }
@@ -52,6 +60,7 @@ struct Part {
 #[derive(Default)]
 struct Answers {
     rdns: Option<Rdns>,
+    spf: Option<Spf>,
     findings: Vec<Finding>,
 }
 
@@ -81,7 +90,10 @@ impl Collector {
             connect: Part { findings, lookup },
             helo: Part::EMPTY,
             mail: Part::EMPTY,
+            active: Active::default(),
             data: Vec::new(),
+            spf: None,
+            message: None,
             assembled: None,
         }
     }
@@ -121,7 +133,7 @@ impl Collector {
                 let (shared, deadline) = (Arc::clone(&self.shared), self.deadline());
                 self.helo.lookup = Lookup::start(async move {
                     let finding = helo::resolve(&shared.dns, &name, deadline).await;
-                    Answers { rdns: None, findings: vec![finding] }
+                    Answers { findings: vec![finding], ..Answers::default() }
                 });
             }
         }
@@ -160,7 +172,63 @@ impl Collector {
         let look = look(header, recipients, &self.loaded);
         self.evidence.message = Some(look.message);
         self.data = look.findings;
+        let asked = self.tested && authentic::is_asked(&self.loaded);
+        self.message = asked.then(|| InMessage::begin(header, self.shared.dns.clone(), self.deadline()));
         self.assembled = None;
+    }
+
+    /// Whether signatures want the body: until [`end`](Self::end), the evidence at [`Stage::Data`] holds nothing of
+    /// DKIM, ARC and DMARC. Else it holds everything once the header is known.
+    #[must_use]
+    pub fn awaits_body(&self) -> bool {
+        self.message.as_ref().is_some_and(InMessage::is_underway)
+    }
+
+    /// A piece of the body, behind the empty line that ends the header.
+    pub fn body(&mut self, piece: &[u8]) {
+        if let Some(message) = &mut self.message {
+            message.push(piece);
+        }
+    }
+
+    /// The message is over.
+    pub fn end(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.end();
+        }
+    }
+
+    /// The `Authentication-Results` field for the message (RFC 8601), with its line end, of what
+    /// [`evidence`](Self::evidence) has brought. `None` where the sender is not authenticated.
+    #[must_use]
+    pub fn report(&self) -> Option<String> {
+        let authserv_id = self.loaded.settings.authserv_id()?;
+        let message = self.message.as_ref()?;
+        let ip = self.evidence.client.ip;
+        let iprev = match self.evidence.client.rdns {
+            Rdns::NotAsked => None,
+            Rdns::Confirmed { .. } => Some(Authenticity::Pass),
+            Rdns::Unconfirmed { .. } => Some(Authenticity::Fail),
+            // rfc8601 §2.7.3: no name is permerror
+            Rdns::Missing => Some(Authenticity::PermError),
+            Rdns::Unknown => Some(Authenticity::TempError),
+        };
+        let report = Report {
+            authserv_id,
+            spf: self.spf.as_ref(),
+            message: message.found(),
+            iprev: iprev.map(|result| (result, ip)),
+        };
+        Some(report.to_field())
+    }
+
+    /// The header without `Authentication-Results` that a stranger has written in our name (RFC 8601 §5).
+    #[must_use]
+    pub fn without_forged<'a>(&self, header: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.loaded.settings.authserv_id() {
+            Some(authserv_id) if !self.evidence.client.trusted => without_forged(header, authserv_id),
+            _ => Cow::Borrowed(header),
+        }
     }
 
     /// Everything that is known up to `stage`. Waits for the questions of these stages, each at most until its
@@ -177,11 +245,41 @@ impl Collector {
                 if let Some(rdns) = answers.rdns {
                     self.evidence.client.rdns = rdns;
                 }
+                if answers.spf.is_some() {
+                    self.spf = answers.spf;
+                }
+                self.assembled = None;
+            }
+        }
+        if let Some(message) = self.message.as_mut().filter(|_| stage >= Stage::Data) {
+            let trusted = &self.loaded.settings.authentication.trusted_forwarders;
+            if let Some(findings) = message.conclude(self.spf.as_ref(), trusted).await {
+                self.data.extend(findings);
                 self.assembled = None;
             }
         }
         if self.assembled != Some(stage) {
             self.assemble(stage);
+        }
+        &self.evidence
+    }
+
+    /// Everything that is known at RCPT; and where that leaves the verdict for a recipient with this profile in doubt,
+    /// what the active tests say. They are the last to be asked, and one that could change nothing is not. An
+    /// answer that takes longer than a moment is pending; the next call has it when it is there.
+    pub async fn settle(&mut self, policy: &Policy, profile: &Profile) -> &Evidence {
+        self.evidence(Stage::Rcpt).await;
+        let prober = self.shared.prober.load_full().filter(|_| self.tested);
+        for test in active::TESTS {
+            let Some(prober) = &prober else { break };
+            let wanted = self.loaded.asks(test) && self.active.wants(test);
+            if wanted && could_change(&self.evidence, policy, profile, Stage::Rcpt, test) {
+                let probe = self.loaded.probe(prober, self.evidence.client.ip, self.active.patience());
+                if let Some(finding) = probe.ask(test, &self.evidence, self.loaded.settings.user_test).await {
+                    self.active.put(finding);
+                    self.assemble(Stage::Rcpt);
+                }
+            }
         }
         &self.evidence
     }
@@ -204,6 +302,7 @@ impl Collector {
             (Stage::Connect, &self.connect.findings),
             (Stage::Helo, &self.helo.findings),
             (Stage::Mail, &self.mail.findings),
+            (Stage::Rcpt, self.active.findings()),
             (Stage::Data, &self.data),
         ];
         let findings = &mut self.evidence.findings;
@@ -228,7 +327,10 @@ impl Collector {
     /// Takes out of the evidence what was known about `from` and the stages behind it, and ends the transaction.
     fn forget(&mut self, from: Stage) {
         self.mail = Part::EMPTY;
+        self.active = Active::default();
         self.data.clear();
+        self.spf = None;
+        self.message = None;
         self.evidence.findings.retain(|finding| finding.test.stage() < from);
         self.evidence.message = None;
         self.assembled = None;
@@ -255,7 +357,7 @@ async fn about_client(shared: Arc<Shared>, loaded: Arc<Loaded>, ip: IpAddr) -> A
     let (rdns, about_name) = name.unzip();
     let about_name = about_name.into_iter().flatten();
     findings.extend(about_name.filter(|finding| loaded.asks(finding.test)));
-    Answers { rdns, findings }
+    Answers { rdns, findings, ..Answers::default() }
 }
 
 /// Who the client is and whom it names as the sender.
@@ -285,19 +387,29 @@ async fn about_sender(shared: Arc<Shared>, loaded: Arc<Loaded>, said: Said, dead
         let sender = Sender { ip: said.ip, helo: &said.helo, path: &said.sender, receiver };
         Some(authentic::spf(&shared.dns, &sender, deadline).await)
     };
+    let prober = shared.prober.load_full().filter(|_| loaded.settings.connect_back == ConnectBack::InDoubt);
+    let probe = prober.as_deref().map(|prober| loaded.probe(prober, said.ip, Patience::UntilThen(deadline)));
     let dialup = async {
         if loaded.asks(Test::Dialup) {
             let neighbours = loaded.settings.dialup_neighbours;
-            Some(dialup::find(&shared.dns, said.ip, neighbours, domain, deadline).await)
+            Some(dialup::find(&shared.dns, said.ip, neighbours, domain, probe.as_ref(), deadline).await)
         } else {
             None
         }
     };
     let (receives, spf, dialup) = join3(receives, spf, dialup).await;
     let (spf, about_spf) = spf.unzip();
-    let known = spf.is_some_and(|spf| authentic::knows_the_address(&spf));
-    let dialup = dialup.map(|found| if known { found.cleared_by_spf() } else { found.finding });
-    Answers { rdns: None, findings: receives.into_iter().chain(about_spf).chain(dialup).collect() }
+    let known = spf.as_ref().is_some_and(authentic::knows_the_address);
+    let dialup = dialup.map(|found| if known { found.cleared_by_spf() } else { found });
+    let dialup = match dialup {
+        Some(found) => Some(found.connected_back(probe.as_ref()).await),
+        None => None,
+    };
+    Answers {
+        spf,
+        findings: receives.into_iter().chain(about_spf).chain(dialup).collect(),
+        ..Answers::default()
+    }
 }
 
 fn truncate(text: &mut String) {

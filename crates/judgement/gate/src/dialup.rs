@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant as Clock;
 
 use futures_util::future::{join, join_all};
-use postern_dialup::{Assessment, Neighbour, Observation, Weights, neighbours_matter, score};
+use postern_dialup::{
+    Assessment, Neighbour, Observation, Smtp, Weights, neighbours_matter, score, smtp_matters,
+};
 use postern_dns::{Answer, Dns, MailHosts, Unknown};
 use postern_policy::{Fact, Finding, Outcome, Test};
 use postern_types::Domain;
 use tokio::time::Instant;
 
+use crate::active::Probe;
 use crate::lookup::micros;
 
 /// Mail hosts of the sender's domain beyond these are not asked for their addresses.
@@ -19,36 +22,56 @@ const MAIL_HOSTS: usize = 8;
 /// What came of the test, and what it rests on.
 pub(crate) struct Found {
     pub(crate) finding: Finding,
-    /// What was seen, where that accuses the host.
-    accused: Option<Observation>,
+    /// What was seen, where that accuses the host or leaves it in doubt.
+    seen: Option<Observation>,
 }
 
 impl Found {
     /// The same for a host that the sender's domain knows as its own, by SPF.
-    pub(crate) fn cleared_by_spf(self) -> Finding {
-        let Some(mut observation) = self.accused else { return self.finding };
+    pub(crate) fn cleared_by_spf(mut self) -> Self {
+        let Some(observation) = &mut self.seen else { return self };
         observation.spf_pass = true;
-        let assessment = score(&observation, &Weights::default());
-        if assessment.is_dialup() {
+        let assessment = score(observation, &Weights::default());
+        if !assessment.is_dialup() {
+            self.finding = Finding { outcome: Outcome::Clear, fact: fact(&assessment), ..self.finding };
+        }
+        self
+    }
+
+    /// Connects back where that could change the answer.
+    pub(crate) async fn connected_back(self, probe: Option<&Probe<'_>>) -> Finding {
+        let weights = Weights::default();
+        let (Some(mut observation), Some(probe)) = (self.seen, probe) else { return self.finding };
+        if self.finding.outcome == Outcome::Unknown || !smtp_matters(&observation, &weights) {
             return self.finding;
         }
-        Finding { outcome: Outcome::Clear, fact: fact(&assessment), ..self.finding }
+        let began = Clock::now();
+        observation.smtp = probe.connect_back().await;
+        if observation.smtp != Smtp::Answers {
+            observation.smtp_beside = probe.beside().await;
+        }
+        let assessment = score(&observation, &weights);
+        let outcome = if assessment.is_dialup() { Outcome::Hit } else { Outcome::Clear };
+        let micros = self.finding.micros.saturating_add(micros(began));
+        Finding { outcome, fact: fact(&assessment), micros, ..self.finding }
     }
 }
 
-/// Whether the client is a dial-up host. `near` neighbours on each side are asked for their names.
+/// Whether the client is a dial-up host, as far as the DNS tells. `near` neighbours on each side are asked for their
+/// names; with `probe` a host in doubt is looked at more closely, so that it can be connected to.
 pub(crate) async fn find(
     dns: &Dns,
     ip: IpAddr,
     near: u8,
     sender: Option<&Domain>,
+    probe: Option<&Probe<'_>>,
     deadline: Instant,
 ) -> Found {
     let began = Clock::now();
-    let answer = tokio::time::timeout_at(deadline, ask(dns, ip.to_canonical(), near, sender)).await;
+    let answer = tokio::time::timeout_at(deadline, ask(dns, ip.to_canonical(), near, sender, probe)).await;
     let late = || (unknown("the names of the address", Unknown::Timeout), None);
-    let ((outcome, fact), accused) = answer.unwrap_or_else(|_| late());
-    Found { finding: Finding { test: Test::Dialup, outcome, fact, micros: micros(began) }, accused }
+    let ((outcome, fact), seen) = answer.unwrap_or_else(|_| late());
+    Found { finding: Finding { test: Test::Dialup, outcome, fact, micros: micros(began) }, seen }
 }
 
 /// What the DNS says about the names of an address and of those around it.
@@ -83,6 +106,7 @@ async fn ask(
     ip: IpAddr,
     near: u8,
     sender: Option<&Domain>,
+    probe: Option<&Probe<'_>>,
 ) -> ((Outcome, Fact), Option<Observation>) {
     let weights = Weights::default();
     let DialupNames { mut observation, unanswered } = match dialup_names(dns, ip, near, &weights).await {
@@ -93,24 +117,27 @@ async fn ask(
         Answer::Unknown(why) => return (unknown("the names of the address", why), None),
     };
     let assessment = score(&observation, &weights);
-    if !assessment.is_dialup() {
-        return ((Outcome::Clear, fact(&assessment)), None);
+    let accused = assessment.is_dialup();
+    let doubtful = probe.is_some() && smtp_matters(&observation, &weights);
+    let alone = (if accused { Outcome::Hit } else { Outcome::Clear }, fact(&assessment));
+    if !accused && (!doubtful || unanswered.is_some()) {
+        return (alone, None);
     }
     // What most neighbours are called might have cleared the host.
     if let Some(why) = unanswered {
         return (unknown("the names of neighbouring addresses", why), None);
     }
-    let accused = (Outcome::Hit, fact(&assessment));
     match sender {
         Some(domain) => match leads_here(dns, domain, ip).await {
             Leads::Here => {
                 observation.sender_points_here = true;
                 ((Outcome::Clear, fact(&score(&observation, &weights))), None)
             }
-            Leads::Elsewhere => (accused, Some(observation)),
-            Leads::Unknown(why) => (unknown(domain.as_str(), why), Some(observation)),
+            Leads::Elsewhere => (alone, Some(observation)),
+            Leads::Unknown(why) if accused => (unknown(domain.as_str(), why), Some(observation)),
+            Leads::Unknown(_) => (alone, None),
         },
-        None => (accused, Some(observation)),
+        None => (alone, Some(observation)),
     }
 }
 

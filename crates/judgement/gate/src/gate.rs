@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use postern_dns::Dns;
 use postern_events::Events;
 use postern_policy::{Client, Evidence, Fact, Finding, Outcome, Test};
+use postern_probe::Prober;
 use postern_types::{AddressSet, Domain};
 use tokio::sync::Notify;
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) recheck: Arc<Notify>,
     feedback: ArcSwap<AddressSet>,
     pub(crate) domains: ArcSwap<HashSet<Domain>>,
+    pub(crate) prober: ArcSwapOption<Prober>,
     /// Watches the health of the DNS lists until it is dropped.
     watch: OnceLock<Task<()>>,
 }
@@ -76,6 +78,7 @@ impl Gate {
             recheck: Arc::default(),
             feedback: ArcSwap::default(),
             domains: ArcSwap::default(),
+            prober: ArcSwapOption::empty(),
             watch: OnceLock::new(),
         });
         let watch = health::watch(Arc::downgrade(&shared), Arc::clone(&shared.recheck));
@@ -122,6 +125,11 @@ impl Gate {
     /// Sets the domains whose mail we take: no stranger may give them in HELO, and as senders they need no MX.
     pub fn set_domains(&self, domains: impl IntoIterator<Item = Domain>) {
         self.shared.domains.store(Arc::new(domains.into_iter().collect()));
+    }
+
+    /// Gives the active tests the prober. Without one they are not made.
+    pub fn set_prober(&self, prober: Prober) {
+        self.shared.prober.store(Some(Arc::new(prober)));
     }
 
     /// What the lists say about an address. Does not wait; well under a microsecond with a million entries.

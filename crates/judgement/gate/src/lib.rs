@@ -9,11 +9,14 @@
 //! match gate.fast(ip) { Blocked | Feedback => judge(&gate.door(ip), …, Stage::Connect), … }
 //! let mut collector = gate.begin(ip, Trust::Stranger);   // PTR and DNS lists are under way
 //! collector.helo(helo);  collector.mail(&sender);        // more questions, still no waiting
-//! let evidence = collector.evidence(Stage::Rcpt).await;  // now it waits, up to the deadline
-//! collector.headers(&header, &recipients);
+//! let evidence = collector.settle(&policy, &profile).await;  // now it waits, up to the deadline
+//! collector.headers(&header, &recipients);               // DKIM keys and DMARC policies are under way
+//! collector.body(&piece);  collector.end();
 //! let evidence = collector.evidence(Stage::Data).await;
+//! let field = collector.report();                        // Authentication-Results
 //! ```
 
+mod active;
 mod authentic;
 mod collector;
 mod dialup;
@@ -26,6 +29,7 @@ mod helo;
 mod lists;
 mod loaded;
 mod lookup;
+mod message;
 mod reverse;
 mod sender;
 mod settings;
@@ -35,4 +39,7 @@ pub use dialup::{DialupNames, dialup_names};
 pub use dnsbl::{ZoneReport, ZoneState};
 pub use error::GateError;
 pub use gate::{Fast, Gate, Refreshed};
-pub use settings::{Code, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList, Settings};
+pub use settings::{
+    Authentication, Code, ConnectBack, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList,
+    Settings, UserTest,
+};

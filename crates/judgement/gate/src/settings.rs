@@ -31,12 +31,58 @@ pub struct Settings {
     /// How many neighbours on each side of a client's address are asked for their names, where these could
     /// tell whether it is a dial-up one. Default 4.
     pub dialup_neighbours: u8,
+    /// Whether a client whose name leaves it in doubt is connected back to. Default: it is.
+    pub connect_back: ConnectBack,
+    /// About which senders their own mail host is asked. Default: those whose domain is shown to send.
+    pub user_test: UserTest,
+    /// How long the answer of an active test is waited for before it counts as pending. Default 2 s.
+    pub probe_wait: Duration,
     /// Rules for header fields.
     pub header_rules: Vec<HeaderRule>,
     /// More `Received` fields than this mean a loop. Default 50.
     pub hops: u32,
     /// Tests that are not made at all, because no policy in use looks at them.
     pub off: Vec<Test>,
+    /// Sender authentication.
+    pub authentication: Authentication,
+}
+
+/// How senders are authenticated. It is done unless all its tests are off.
+#[derive(Clone, Debug, Default)]
+pub struct Authentication {
+    /// The name under which results are reported in `Authentication-Results`, and under which reports from
+    /// outside are taken out. Default: the first of `our_names`.
+    pub authserv_id: Option<Domain>,
+    /// Domains whose ARC chains are believed where DMARC fails: forwarders that change what they pass on.
+    pub trusted_forwarders: Vec<Domain>,
+}
+
+impl Settings {
+    /// The name under which results are reported.
+    #[must_use]
+    pub fn authserv_id(&self) -> Option<&Domain> {
+        self.authentication.authserv_id.as_ref().or_else(|| self.our_names.first())
+    }
+}
+
+/// Whether the dial-up test connects back to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ConnectBack {
+    /// Where its name leaves it in doubt.
+    #[default]
+    InDoubt,
+    /// Never.
+    Never,
+}
+
+/// About which senders their own mail host is asked, where the score is in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UserTest {
+    /// Those whose domain is shown to send: a victim of forgery is not bothered.
+    #[default]
+    Authentic,
+    /// All of them.
+    Everybody,
 }
 
 /// A named list of networks.
@@ -133,9 +179,13 @@ impl Default for Settings {
             dnsbl_retry: Duration::from_secs(60),
             deadline: Duration::from_secs(5),
             dialup_neighbours: 4,
+            connect_back: ConnectBack::default(),
+            user_test: UserTest::default(),
+            probe_wait: Duration::from_secs(2),
             header_rules: Vec::new(),
             hops: 50,
             off: Vec::new(),
+            authentication: Authentication::default(),
         }
     }
 }

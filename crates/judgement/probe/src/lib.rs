@@ -46,7 +46,7 @@ mod visit;
 
 pub use answer::{Answer, Connect, Form, Neighbours, Obstacle, Relay, User};
 pub use clock::{Clock, system_clock};
-pub use flight::Pending;
+pub use flight::{Pending, Waited};
 pub use not_allowed::NotAllowed;
 pub use prober::{Asked, Parts, Prober};
 pub use question::Question;

@@ -293,7 +293,6 @@ impl Inner {
                 Answer::Neighbours(seen)
             }
             Question::Relay(ip) => {
-                case.targets.set([*ip]);
                 let (from, to) = relay::ends(&self.domains.load(), &settings.hostname);
                 let host = Host { ip: *ip, name: None };
                 let visited = visit(&world, &case, &host, &Errand::Relay { from, to }).await;
@@ -308,7 +307,6 @@ impl Inner {
     }
 
     async fn connect_back(&self, world: &World<'_>, case: &Case, ip: std::net::IpAddr) -> Connect {
-        case.targets.set([ip]);
         let visited = visit(world, case, &Host { ip, name: None }, &Errand::Greeting).await;
         let now = (self.parts.clock)();
         connect::read(visited, self.hosts.reached(), now, world.settings.keep.reached)

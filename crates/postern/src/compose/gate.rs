@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use postern_config::Config;
-use postern_gate::{Code, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList, Settings};
-use postern_policy::{Policy, RuleAction, Test};
+use postern_config::{Config, UserTest};
+use postern_gate::{
+    Code, ConnectBack, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList, Settings,
+};
+use postern_policy::{Mode, Policy, RuleAction, Test};
 use postern_types::Network;
 
 use super::policy;
@@ -25,16 +27,24 @@ pub(crate) fn settings(config: &Config, own: &[IpAddr]) -> Settings {
         dnsbl_retry: gate.dnsbl_retry,
         deadline: gate.deadline,
         dialup_neighbours: gate.dialup_neighbours,
+        connect_back: if config.probe.connect_back { ConnectBack::InDoubt } else { ConnectBack::Never },
+        user_test: match config.probe.user_test {
+            UserTest::Authentic => postern_gate::UserTest::Authentic,
+            UserTest::Everybody => postern_gate::UserTest::Everybody,
+        },
+        probe_wait: config.probe.wait,
         header_rules: header_rules(config),
         hops: config.smtp.hops,
         off: Test::ALL.iter().copied().filter(|test| is_off(&policy, *test)).collect(),
+        ..Settings::default()
     }
 }
 
-/// Whether nothing follows from the test, so that it need not be made. The allow list is what
-/// decides whether others are made.
+/// Whether nothing follows from the test, so that it need not be made. An allow list that lets nobody in, also
+/// one in shadow mode, must not keep its hosts from being tested.
 fn is_off(policy: &Policy, test: Test) -> bool {
-    policy.tests[test].action == RuleAction::Off && test != Test::AllowList
+    let rule = policy.tests[test];
+    rule.action == RuleAction::Off || (test == Test::AllowList && rule.mode == Mode::Shadow)
 }
 
 /// The list in the configuration and the files, each a list of its own in evidence.

@@ -38,7 +38,8 @@ settings! {
         place_per_minute: u32 = 1, 0 ..= 1000;
         /// Questions about one domain or network in a day.
         place_per_day: u32 = 50, 0 ..= 100_000;
-        /// Questions on their way at the same time. One host has one connection at a time, whatever this says.
+        /// Questions on their way at the same time; a change holds from the next start on. One host has one
+        /// connection at a time, whatever this says.
         concurrent: u32 = 10, 1 ..= 1000;
         /// How long connecting may take.
         connect_timeout: Duration = "10 s", "100 ms" ..= "5 min";

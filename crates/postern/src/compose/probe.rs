@@ -1,0 +1,34 @@
+//! `[probe]`.
+
+use std::net::IpAddr;
+
+use postern_config::Config;
+use postern_probe::{Limits, Settings, Timeouts};
+
+/// `own` are the addresses of this machine.
+pub(crate) fn settings(config: &Config, own: &[IpAddr]) -> Settings {
+    let probe = &config.probe;
+    let defaults = Settings::new(config.server.hostname.clone());
+    Settings {
+        own: own.to_vec(),
+        port: probe.port,
+        private: probe.private_networks.clone(),
+        opt_out_domains: probe.opt_out_domains.clone(),
+        opt_out_networks: probe.opt_out_networks.clone(),
+        neighbours: probe.neighbours,
+        limits: Limits {
+            place_per_minute: probe.place_per_minute,
+            place_per_day: probe.place_per_day,
+            per_minute: probe.per_minute,
+            per_day: probe.per_day,
+            concurrent: probe.concurrent,
+            ..defaults.limits
+        },
+        timeouts: Timeouts {
+            connect: probe.connect_timeout,
+            command: probe.command_timeout,
+            whole: probe.deadline,
+        },
+        ..defaults
+    }
+}
