@@ -11,6 +11,8 @@
 mod arc;
 mod data;
 mod dkimpy;
+mod dmarc;
+mod example;
 mod message;
 mod spf;
 mod zone;
