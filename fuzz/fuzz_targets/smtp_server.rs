@@ -51,6 +51,9 @@ fn serve(session: &mut Session, seen: &mut Seen, body: &mut Vec<u8>, is_binary: 
                 *is_binary = mail.params.body == Some(BodyType::BinaryMime);
                 session.reply(&ok);
             }
+            Event::TooLarge(_) => {
+                session.refuse(&Refusal::new(Blame::Content, 552, (5, 3, 4), "too large"));
+            }
             Event::Rcpt(ref rcpt) if rcpt.path.to_string().starts_with('n') => {
                 session.refuse(&Refusal::new(Blame::Recipient, 550, (5, 1, 1), "No such user"));
             }

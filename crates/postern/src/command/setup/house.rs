@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub(crate) struct House {
     pub(crate) data: PathBuf,
     /// Whom root becomes.
     pub(crate) user: Option<String>,
+    /// Where it will listen.
+    pub(crate) ports: Ports,
 }
 
 impl House {
@@ -116,6 +119,7 @@ impl House {
     fn source(&self) -> String {
         let data = quoted(&self.data.to_string_lossy());
         let inside = |name: &str| quoted(&self.data.join(name).to_string_lossy());
+        let [smtp, pop3, pop3s] = self.ports;
         let user = self.user.as_ref().map_or_else(String::new, |user| format!("user = {}\n", quoted(user)));
         format!(
             "# Postern's configuration, made by `postern setup`. Everything that is not written has its default:\n\
@@ -125,9 +129,10 @@ impl House {
              [server]\nhostname = {hostname}\ndata = {data}\n{user}\
              \n\
              [listen]\n\
-             smtp = [\"0.0.0.0:25\", \"[::]:25\"]\n\
-             pop3 = [\"0.0.0.0:110\", \"[::]:110\"]\n\
-             pop3s = [\"0.0.0.0:995\", \"[::]:995\"]\n\
+             {high}\
+             smtp = [\"0.0.0.0:{smtp}\", \"[::]:{smtp}\"]\n\
+             pop3 = [\"0.0.0.0:{pop3}\", \"[::]:{pop3}\"]\n\
+             pop3s = [\"0.0.0.0:{pop3s}\", \"[::]:{pop3s}\"]\n\
              \n\
              [tls]\n\
              # Self-signed: mail servers accept it. For mail programs put a better one in its place.\n\
@@ -139,7 +144,24 @@ impl House {
             hostname = quoted(self.hostname.as_str()),
             certificate = inside(CERTIFICATE),
             key = inside(KEY),
+            high = if self.ports == WELL_KNOWN { "" } else { HIGH_NOTE },
         )
+    }
+}
+
+/// The ports of SMTP, POP3 and POP3 over TLS.
+pub(crate) type Ports = [u16; 3];
+
+const WELL_KNOWN: Ports = [25, 110, 995];
+const HIGH: Ports = [2525, 2110, 2995];
+const HIGH_NOTE: &str =
+    "# Who ran the setup may not open ports below 1024. Other mail servers come to port 25 only.\n";
+
+/// Those that the server can open when this user starts it.
+pub(super) fn ports() -> Ports {
+    match TcpListener::bind(("127.0.0.1", WELL_KNOWN[0])) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => HIGH,
+        _ => WELL_KNOWN,
     }
 }
 
@@ -207,9 +229,13 @@ mod tests {
             file: "/etc/postern/postern.toml".into(),
             data: "/srv/with \"quotes\" and ü".into(),
             user: Some("mail".into()),
+            ports: WELL_KNOWN,
         };
         let config = house.config().unwrap();
         assert_eq!(config.data(), house.data);
+        assert_eq!(config.listen.smtp[0].port(), 25);
+        let house = House { ports: HIGH, ..house };
+        assert_eq!(house.config().unwrap().listen.pop3s[1].port(), 2995);
         assert_eq!(config.tls.key.as_deref(), Some(&*house.data.join("key.pem")));
     }
 }

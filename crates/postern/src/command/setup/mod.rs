@@ -79,7 +79,8 @@ impl Setup {
             None => None,
         };
         let hostname = self.hostname.clone().or_else(|| machine(&domain)).unwrap_or_else(|| mail(&domain));
-        Ok(House { address: self.address.clone(), domain, hostname, file, data, user })
+        let ports = house::ports();
+        Ok(House { address: self.address.clone(), domain, hostname, file, data, user, ports })
     }
 }
 

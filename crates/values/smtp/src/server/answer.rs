@@ -128,6 +128,7 @@ impl Session {
                 let mut answer = Vec::new();
                 complete(reply, |reply| reply.encode(&mut answer));
                 self.end_transaction();
+                self.was_reset = true;
                 self.discard_chunk(bdat, answer);
                 if closes {
                     self.output_before_closing();
@@ -277,12 +278,23 @@ impl Session {
     }
 
     pub(super) fn say_octets(&mut self, line: &[u8]) {
-        self.output.extend_from_slice(line);
+        self.write_line(line);
         match line.first() {
             Some(b'5') => self.error(),
             Some(b'4') => self.junk(),
             _ => {}
         }
+    }
+
+    /// Writes a reply of our own; a refusal says whose it is, unless it does already.
+    pub(super) fn write_line(&mut self, line: &[u8]) {
+        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let is_refusal = matches!(line.first(), Some(b'4' | b'5'));
+        if self.id.is_empty() || !is_refusal || text.ends_with(format!("({})", self.id).as_bytes()) {
+            return self.output.extend_from_slice(line);
+        }
+        self.output.extend_from_slice(text);
+        self.output.extend_from_slice(format!(" ({})\r\n", self.id).as_bytes());
     }
 
     /// Says something to a command that moves nothing.
@@ -311,7 +323,7 @@ impl Session {
         self.errors = self.errors.saturating_add(1);
         let limits = &self.settings.limits;
         if self.errors >= limits.hard_errors {
-            self.output.extend_from_slice(refusals::TOO_MANY_ERRORS.as_bytes());
+            self.write_line(refusals::TOO_MANY_ERRORS.as_bytes());
             self.close();
             self.phase = Phase::Closed(Close::TooManyErrors);
         } else if self.errors >= limits.soft_errors {

@@ -161,7 +161,8 @@ impl Session {
         }
         // rfc1870 §6.1: a declared size over the limit is refused at once.
         if mail.params.size.is_some_and(|size| size > self.size_limit()) {
-            return self.say(refusals::TOO_LARGE);
+            self.due = Due::TooLarge;
+            return Some(Event::TooLarge(mail));
         }
         self.due = Due::Mail(Transaction::of(&mail));
         Some(Event::Mail(mail))
@@ -188,7 +189,7 @@ impl Session {
             // rfc5321 §4.5.3.1.10: 452, and the client sends the rest in another transaction.
             transaction.overshoot += 1;
             let is_error = transaction.overshoot > limits.recipient_overshoot;
-            self.output.extend_from_slice(refusals::TOO_MANY_RECIPIENTS.as_bytes());
+            self.write_line(refusals::TOO_MANY_RECIPIENTS.as_bytes());
             if is_error {
                 self.error();
             }

@@ -30,17 +30,21 @@ pub enum Event {
     Xforward(Xforward),
     /// MAIL: answer; a positive answer opens the transaction.
     Mail(Mail),
+    /// MAIL that declares a `SIZE` over the limit (RFC 1870 §6.1): answer with a refusal; anything else becomes one.
+    /// No transaction is opened.
+    TooLarge(Mail),
     /// RCPT: answer; a positive answer adds the recipient.
     Rcpt(Rcpt),
     /// DATA or the first BDAT: answer with [`super::Session::proceed`] or a refusal. A refused DATA leaves
-    /// the transaction open; a refused BDAT ends it.
+    /// the transaction open; a refused BDAT ends it, and [`Event::Reset`] follows.
     Data,
     /// A piece of the message: decoded, never empty. Lines end in CR LF and only there (BODY=BINARYMIME: any octets).
     Body(Vec<u8>),
     /// The message is over: answer with [`super::Session::accepted`] or [`super::Session::refuse`]; LMTP: one
     /// answer for each accepted recipient, in their order. The transaction is over with the last answer.
     BodyEnd(BodyEnd),
-    /// The client gave up the transaction in progress (RSET, or another way). Already answered.
+    /// The transaction in progress is over without a message: the client gave it up (RSET), or its first BDAT was
+    /// refused. Already answered.
     Reset,
     /// The client makes too many errors: write the output and wait a second before going on
     /// (Postfix: `smtpd_error_sleep_time`).

@@ -26,7 +26,6 @@ pub(super) const NO_VALID_RECIPIENTS: Line = "554 5.5.1 No valid recipients\r\n"
 pub(super) const CHUNKS_BEGUN: Line = "503 5.5.1 The message has begun with BDAT and must end with it\r\n";
 pub(super) const BINARY_NEEDS_BDAT: Line = "503 5.5.1 BODY=BINARYMIME needs BDAT\r\n";
 pub(super) const WITHIN_TRANSACTION: Line = "503 5.5.1 Not within a mail transaction\r\n";
-pub(super) const TOO_LARGE: Line = "552 5.3.4 The message is larger than this server accepts\r\n";
 pub(super) const TOO_MANY_RECIPIENTS: Line = "452 4.5.3 Too many recipients; send the others separately\r\n";
 // rfc6531 §3.5
 pub(super) const UTF8_SENDER: Line = "553 5.6.7 An address beyond ASCII needs SMTPUTF8\r\n";

@@ -44,6 +44,10 @@ pub struct Session {
     pub(super) junk: u32,
     pub(super) is_slow: bool,
     pub(super) is_authenticated: bool,
+    /// The transaction has ended otherwise than the driver expects; it is told next.
+    pub(super) was_reset: bool,
+    /// What identifies the session or transaction in refusals; empty: nothing does.
+    pub(super) id: String,
     /// PIPELINING was offered in the last answer to EHLO.
     pub(super) may_pipeline: bool,
 }
@@ -100,6 +104,7 @@ pub(super) enum Due {
     Xclient,
     Xforward,
     Mail(Transaction),
+    TooLarge,
     Rcpt,
     Data,
     /// DATA's counterpart, with the chunk that waits behind it.
@@ -150,10 +155,18 @@ impl Session {
             junk: 0,
             is_slow: false,
             is_authenticated: false,
+            was_reset: false,
+            id: String::new(),
             may_pipeline: false,
         };
         session.offer(extensions);
         session
+    }
+
+    /// From now on every refusal that the session gives by itself (syntax, sequence, what is not offered) ends with
+    /// ` (id)`, so that whoever reads it at the other end can name it. An empty text takes that back.
+    pub fn identify(&mut self, id: impl Into<String>) {
+        self.id = id.into();
     }
 
     /// Offers other extensions from the next EHLO on.
@@ -192,6 +205,9 @@ impl Session {
         loop {
             if std::mem::take(&mut self.is_slow) && !matches!(self.phase, Phase::Closed(_)) {
                 return Event::Slow;
+            }
+            if std::mem::take(&mut self.was_reset) {
+                return Event::Reset;
             }
             let event = match self.phase {
                 Phase::Closed(close) => Some(Event::Close(close)),

@@ -154,7 +154,7 @@ fn commands_that_tell_nothing() {
          C: EHLO
          S: 501 5.5.4 Syntax: EHLO hostname
          C: MAIL FROM:<ann@example.org> SIZE=50000001
-         S: 552 5.3.4 The message is larger than this server accepts
+         S: 552 5.3.4 Too large
          C: MAIL FROM:<中@example.org>
          S: 553 5.6.7 An address beyond ASCII needs SMTPUTF8",
     );
@@ -317,4 +317,52 @@ fn replies_that_close_close() {
     session.abort(&Refusal::new(Blame::Us, 421, (4, 3, 2), "Stopping"));
     assert_eq!(session.next(), Event::Close(Close::Refused));
     assert_eq!(session.output().as_slice(), b"421 4.3.2 Stopping\r\n");
+}
+
+#[test]
+fn a_size_over_the_limit_is_the_drivers_to_refuse() {
+    let driver = after_hello(
+        "C: MAIL FROM:<ann@example.org> SIZE=50000001
+         C: RCPT TO:<bob@example.test>
+         C: MAIL FROM:<ann@example.org> SIZE=50000000
+         S: 552 5.3.4 Too large
+         S: 503 5.5.1 MAIL must come first
+         S: 250 2.1.0 Ok",
+    );
+    assert_eq!(driver.log[1..], ["too large ann@example.org", "mail ann@example.org SIZE=50000000"]);
+}
+
+#[test]
+#[cfg_attr(debug_assertions, should_panic(expected = "does not answer"))]
+fn a_size_over_the_limit_cannot_be_accepted() {
+    let mut driver = after_hello("");
+    driver.session.receive(b"MAIL FROM:<ann@example.org> SIZE=50000001\r\n");
+    assert!(matches!(driver.session.next(), Event::TooLarge(_)));
+    driver.session.reply(&postern_types::Reply::new(250, None, "Ok"));
+    assert_eq!(driver.said(), "451 4.3.0 Local error in processing\r\n");
+}
+
+#[test]
+fn refusals_of_the_session_say_whose_they_are() {
+    let mut driver = Driver::new(settings(), extensions());
+    driver.session.identify("06y5ygaw1em01");
+    play(
+        &mut driver,
+        &format!(
+            "{HELLO}
+             C: RCPT TO:<bob@example.test>
+             S: 503 5.5.1 MAIL must come first (06y5ygaw1em01)
+             C: FROB
+             S: 500 5.5.1 Command not recognised (06y5ygaw1em01)
+             C: NOOP
+             S: 250 2.0.0 Ok
+             C: MAIL FROM:<ann@example.org>
+             C: RCPT TO:<nobody@example.test>
+             S: 250 2.1.0 Ok
+             S: 550 5.1.1 No such user"
+        ),
+        usize::MAX,
+    );
+    driver.session.identify("");
+    play(&mut driver, "C: FROB\nS: 500 5.5.1 Command not recognised", usize::MAX);
 }

@@ -227,6 +227,7 @@ fn a_refused_first_chunk_is_taken_and_thrown_away() {
     driver.session.receive(b"BDAT 6\r\nQUI");
     assert_eq!(driver.session.next(), Event::Data);
     driver.session.refuse(&Refusal::new(Blame::Us, 452, (4, 3, 1), "Disk full"));
+    assert_eq!(driver.session.next(), Event::Reset, "the driver's transaction ends with the session's");
     assert_eq!(driver.session.next(), Event::NeedInput);
     assert_eq!(driver.said(), "", "the answer comes behind the octets");
     driver.session.receive(b"T\r\nNOOP\r\n");

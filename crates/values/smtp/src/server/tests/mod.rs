@@ -74,6 +74,10 @@ impl Driver {
                 self.log.push(format!("mail {}{}", mail.path, mail.params));
                 session.reply(&Reply::new(250, Some((2, 1, 0)), "Ok"));
             }
+            Event::TooLarge(mail) => {
+                self.log.push(format!("too large {}", mail.path));
+                session.refuse(&Refusal::new(Blame::Content, 552, (5, 3, 4), "Too large"));
+            }
             Event::Rcpt(rcpt) => answer_rcpt(session, &mut self.log, &rcpt.path),
             Event::Data => session.proceed(),
             Event::BodyEnd(end) => self.answer_body(end),
