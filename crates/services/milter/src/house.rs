@@ -98,7 +98,7 @@ impl House {
         };
         let profile = self.profile(&address, &accounts, transaction, client).await.map_err(failed)?;
         let policy = self.policy();
-        let evidence = collector.evidence(Stage::Rcpt).await;
+        let evidence = collector.settle(&policy, &profile).await;
         let verdict = judge(evidence, &policy, &profile, Stage::Rcpt);
         let seen = transaction.judged_on(evidence);
         Ok(Recipient::new(address, accounts.first().copied(), profile, verdict, seen))
