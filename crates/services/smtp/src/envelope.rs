@@ -298,7 +298,7 @@ impl Session {
         Ok(answer)
     }
 
-    async fn connect_upstream(&self, route: &str) -> Result<Upstream, UpstreamError> {
+    pub(crate) async fn connect_upstream(&self, route: &str) -> Result<Upstream, UpstreamError> {
         let service = &self.service;
         let name = self.confirmed_name();
         let origin = Origin {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use postern_events::{Event as Happened, MessageEvent, Route as Went, Stage as At};
 use postern_message::{delivered_to, return_path};
 use postern_smtp::server::BodyEnd;
-use postern_store::{Acceptance, BodyWriter, Durable, MessageCopy, StoreError};
+use postern_store::{Acceptance, Body, BodyWriter, Durable, MessageCopy, StoreError};
 use postern_types::{Refusal, Timestamp};
 
 use crate::protocol::Proof;
@@ -52,6 +52,7 @@ impl Session {
         let stage = std::mem::replace(&mut message.stage, Intake::Header);
         let sinks = match stage {
             Intake::Streaming(sinks) => sinks,
+            Intake::Held(body) => return self.make_held_safe(body).await,
             Intake::Refused(refusal) => return Err(refusal),
             Intake::Header => return Err(nothing_to_do()),
         };
@@ -64,8 +65,13 @@ impl Session {
     }
 
     async fn store_and_relay(&mut self, body: BodyWriter) -> Result<Proof, Refusal> {
-        let trace = self.trace();
         let body = body.finish().await.map_err(|error| self.not_stored(&error, "sync"))?;
+        self.relay_and_accept(body).await
+    }
+
+    /// The body is on our disk, and the MTA behind has it all: its answer, then our commit.
+    pub(crate) async fn relay_and_accept(&mut self, body: Body) -> Result<Proof, Refusal> {
+        let trace = self.trace();
         let acceptance = self.acceptance(body);
         let relayed = self.relay().await?;
         let durable = self.service.store.accept(acceptance).await.map_err(|error| {
@@ -75,14 +81,14 @@ impl Session {
         Ok(Proof::Both(durable, relayed))
     }
 
-    async fn store_copies(&mut self, body: BodyWriter) -> Result<Durable, Refusal> {
+    pub(crate) async fn store_copies(&mut self, body: BodyWriter) -> Result<Durable, Refusal> {
         let body = body.finish().await.map_err(|error| self.not_stored(&error, "sync"))?;
         let acceptance = self.acceptance(body);
         self.service.store.accept(acceptance).await.map_err(|error| self.not_stored(&error, "accept"))
     }
 
     /// Ends the message at the MTA behind and takes its answer.
-    async fn relay(&mut self) -> Result<Relayed, Refusal> {
+    pub(crate) async fn relay(&mut self) -> Result<Relayed, Refusal> {
         let trace = self.trace();
         let wanted = self.transaction.as_ref().map_or(0, |transaction| transaction.relayed_recipients());
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
@@ -110,7 +116,7 @@ impl Session {
     }
 
     /// What the store keeps of this message.
-    fn acceptance(&self, body: postern_store::Body) -> Acceptance {
+    fn acceptance(&self, body: Body) -> Acceptance {
         let size = body.size();
         // The caller holds a transaction; without one there is nothing to accept, and the store says so.
         let Some(transaction) = &self.transaction else {
@@ -129,7 +135,8 @@ impl Session {
     /// One copy for each mailbox and each quarantined recipient, with the lines that stand before the body.
     fn copies(&self, transaction: &Transaction) -> Vec<MessageCopy> {
         let only = (transaction.recipients.len() == 1).then(|| transaction.recipients.first()).flatten();
-        let received = self.received(only);
+        let mut received = self.collector.report().unwrap_or_default().into_bytes();
+        received.extend(self.received(only));
         let mut copies = Vec::with_capacity(transaction.recipients.len());
         for recipient in transaction.recipients.iter().filter(|recipient| recipient.is_stored()) {
             let prefix = prefix(transaction, recipient, &received);
@@ -172,7 +179,7 @@ impl Session {
         }
     }
 
-    fn not_stored(&self, error: &StoreError, what: &str) -> Refusal {
+    pub(crate) fn not_stored(&self, error: &StoreError, what: &str) -> Refusal {
         let trace = self.trace();
         self.service.store_failed(trace, what, error);
         refusal::store_failed(error, trace)

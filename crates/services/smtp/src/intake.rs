@@ -2,19 +2,19 @@
 //!
 //! Nothing goes to the MTA behind or to the disk before the header was judged, so a message that is
 //! refused by its header costs neither. From then on each piece goes at once to the store's body and to
-//! the MTA, whichever the recipients need; memory holds one piece.
+//! the MTA, whichever the recipients need; memory holds one piece. A message with signatures is held
+//! until its end: see `judgement.rs` and `held.rs`.
 
 use std::time::Duration;
 
 use postern_message::{HeaderCollector, Protocol, Received, Transmission};
-use postern_policy::{Action, Stage, judge};
 use postern_types::{Refusal, Timestamp};
 
 use crate::finish::tag;
+use crate::judgement::Known;
 use crate::refusal;
 use crate::session::Session;
-use crate::transaction::{Behind, Destination, Intake, Message, Placement, Recipient, Sinks, Transaction};
-use crate::upstream::UpstreamError;
+use crate::transaction::{Behind, Destination, Intake, Message, Placement, Recipient, Sinks};
 
 impl Session {
     /// DATA or the first BDAT: the message may come.
@@ -42,6 +42,7 @@ impl Session {
         match &message.stage {
             Intake::Refused(_) => {}
             Intake::Streaming(_) => self.stream(&piece).await,
+            Intake::Held(_) => self.hold(&piece).await,
             Intake::Header => {
                 let length = message.header.push(&piece);
                 if message.header.is_truncated() {
@@ -49,78 +50,56 @@ impl Session {
                     message.stage = Intake::Refused(refusal);
                 } else if message.header.is_complete() {
                     self.header_done().await;
-                    self.stream(&piece[length..]).await;
+                    self.rest(&piece[length..]).await;
                 }
             }
+        }
+    }
+
+    /// What of a piece stands behind the header.
+    async fn rest(&mut self, piece: &[u8]) {
+        let message = self.transaction.as_ref().and_then(|transaction| transaction.message.as_ref());
+        match message.map(|message| &message.stage) {
+            Some(Intake::Held(_)) => self.hold(piece).await,
+            _ => self.stream(piece).await,
         }
     }
 
     /// Judges the header and opens the ways that the message takes from here.
     pub(crate) async fn header_done(&mut self) {
         let opened = match self.judge_header().await {
-            Ok(()) => self.open_sinks().await,
+            Ok(Known::Everything) => self.open_sinks().await.map(Intake::Streaming),
+            Ok(Known::TheHeader) => Ok(Intake::Held(self.service.store.body())),
             Err(refusal) => Err(refusal),
         };
         let Some(message) = self.transaction.as_mut().and_then(|t| t.message.as_mut()) else { return };
-        match opened {
-            Err(refusal) => message.stage = Intake::Refused(refusal),
-            Ok(sinks) => {
-                message.stage = Intake::Streaming(sinks);
-                let header = message.header.bytes().to_vec();
-                self.stream(&header).await;
-            }
+        message.stage = opened.unwrap_or_else(Intake::Refused);
+        let header = self.collector.without_forged(message.header.bytes()).into_owned();
+        match message.stage {
+            Intake::Held(_) => self.keep(&header).await,
+            _ => self.stream(&header).await,
         }
     }
 
-    /// The verdict with the header known. A refusal holds for the whole message only when every recipient's
-    /// verdict is one; else the copies that fail are kept in quarantine, never dropped or bounced.
-    async fn judge_header(&mut self) -> Result<(), Refusal> {
-        let policy = self.service.policy.load_full();
-        let Some(transaction) = &mut self.transaction else { return Ok(()) };
-        let Some(message) = &transaction.message else { return Ok(()) };
-        let addresses: Vec<_> = transaction.recipients.iter().map(|recipient| &recipient.address).collect();
-        self.collector.headers(message.header.bytes(), &addresses);
-        let evidence = self.collector.evidence(Stage::Data).await;
-        let mut refused = Vec::new();
-        for (at, recipient) in transaction.recipients.iter_mut().enumerate() {
-            let verdict = judge(evidence, &policy, &recipient.profile, Stage::Data);
-            // What is known now may speak for the message, as the signature of a sender who is allowed. Too late
-            // for the MTA behind, which was not told of a recipient who was to be kept from it.
-            let kept = recipient.destination == Destination::Upstream
-                && recipient.placement == Placement::Quarantine;
-            recipient.placement = match &verdict.action {
-                Action::Deliver | Action::Tag if kept => continue,
-                Action::Deliver => Placement::Deliver,
-                Action::Tag => Placement::Tag,
-                Action::Quarantine => Placement::Quarantine,
-                Action::Refuse(refusal) => {
-                    refused.push((at, refusal.refusal(transaction.trace)));
-                    Placement::Quarantine
-                }
-            };
-            recipient.verdict = verdict;
+    /// A piece of the body of a message that is held: hashed for its signatures, and kept.
+    async fn hold(&mut self, piece: &[u8]) {
+        self.collector.body(piece);
+        self.keep(piece).await;
+    }
+
+    async fn keep(&mut self, piece: &[u8]) {
+        let trace = self.trace();
+        let message = self.transaction.as_mut().and_then(|transaction| transaction.message.as_mut());
+        let Some(Message { stage: Intake::Held(body), .. }) = message else { return };
+        if let Err(error) = body.write(piece).await {
+            self.service.store_failed(trace, "write", &error);
+            self.set_stage(Intake::Refused(refusal::store_failed(&error, trace)));
         }
-        if refused.len() == transaction.recipients.len()
-            && let Some((_, refusal)) = refused.pop()
-        {
-            return Err(refusal);
-        }
-        Ok(())
     }
 
     /// Opens the store's body and the MTA's DATA, as the recipients need them.
     async fn open_sinks(&mut self) -> Result<Sinks, Refusal> {
-        let trace = self.trace();
-        let failed = match &mut self.transaction {
-            None => None,
-            Some(transaction) => open_upstream(transaction).await.err(),
-        };
-        if let Some(Failed { route, why }) = failed {
-            return Err(match why {
-                Why::Said(reply) => refusal::upstream_said(reply),
-                Why::Error(error) => self.upstream_failed(&route, &error),
-            });
-        }
+        self.open_upstream().await?;
         let store = &self.service.store;
         let (stores, relays) = self
             .transaction
@@ -134,13 +113,18 @@ impl Session {
         };
         let mut sinks = Sinks { body, upstream: relays };
         if relays {
-            let mut mark = self.received(None);
-            mark.extend_from_slice(self.upstream_tag().as_bytes());
-            self.pass_on(&mark, &mut sinks.upstream)
-                .await
-                .map_err(|refusal| refusal.because(format!("{trace}")))?;
+            self.mark_upstream(&mut sinks.upstream).await?;
         }
         Ok(sinks)
+    }
+
+    /// What stands before the message in the MTA's copy.
+    pub(crate) async fn mark_upstream(&mut self, open: &mut bool) -> Result<(), Refusal> {
+        let trace = self.trace();
+        let mut mark = self.collector.report().unwrap_or_default().into_bytes();
+        mark.extend(self.received(None));
+        mark.extend_from_slice(self.upstream_tag().as_bytes());
+        self.pass_on(&mark, open).await.map_err(|refusal| refusal.because(format!("{trace}")))
     }
 
     /// The mark for the MTA's copy, which all its recipients share: that of the worst verdict.
@@ -179,7 +163,7 @@ impl Session {
     }
 
     /// A piece to the MTA behind.
-    async fn pass_on(&mut self, piece: &[u8], open: &mut bool) -> Result<(), Refusal> {
+    pub(crate) async fn pass_on(&mut self, piece: &[u8], open: &mut bool) -> Result<(), Refusal> {
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
         let Some(Behind { route, session, .. }) = behind else { return Ok(()) };
         let Err(error) = session.body(piece).await else { return Ok(()) };
@@ -200,7 +184,7 @@ impl Session {
                 let nothing = Sinks { body: None, upstream: false };
                 Some(std::mem::replace(&mut message.stage, Intake::Streaming(nothing)))
             }
-            Intake::Header | Intake::Refused(_) => None,
+            Intake::Header | Intake::Held(_) | Intake::Refused(_) => None,
         }
     }
 
@@ -236,52 +220,4 @@ impl Session {
         received.encode(&mut out);
         out
     }
-}
-
-/// Why the MTA's DATA could not be opened.
-struct Failed {
-    route: String,
-    why: Why,
-}
-
-enum Why {
-    Said(postern_types::Reply),
-    Error(UpstreamError),
-}
-
-/// Opens DATA at the MTA behind, where a recipient needs it; a transaction there that holds
-/// recipients who are not to get the message any more is begun anew without them.
-async fn open_upstream(transaction: &mut Transaction) -> Result<(), Failed> {
-    let relays = transaction.relays();
-    let Some(behind) = &mut transaction.upstream else { return Ok(()) };
-    let announced = transaction.recipients.iter().filter(|r| r.destination == Destination::Upstream);
-    // Who was to be held from the beginning was never announced there.
-    let withdrawn = behind.announced != announced.clone().filter(|r| !r.is_stored()).count();
-    let route = behind.route.clone();
-    let error = |why| Failed { route: route.clone(), why };
-    if !relays {
-        // Nobody there gets it: the session is closed, and with it what was begun.
-        transaction.upstream = None;
-        return Ok(());
-    }
-    let session = &mut behind.session;
-    if withdrawn {
-        session.reset().await.map_err(|e| error(Why::Error(e)))?;
-        let mail = &transaction.mail;
-        let reply = session.mail(&mail.path, &mail.params).await.map_err(|e| error(Why::Error(e)))?;
-        if !reply.code.is_positive() {
-            return Err(error(Why::Said(reply)));
-        }
-        behind.announced = 0;
-        for recipient in announced.filter(|recipient| !recipient.is_stored()) {
-            let rcpt = &recipient.rcpt;
-            let reply = session.rcpt(&rcpt.path, &rcpt.params).await.map_err(|e| error(Why::Error(e)))?;
-            if !reply.code.is_positive() {
-                return Err(error(Why::Said(reply)));
-            }
-            behind.announced += 1;
-        }
-    }
-    let reply = session.data().await.map_err(|e| error(Why::Error(e)))?;
-    if reply.code.is_intermediate() { Ok(()) } else { Err(error(Why::Said(reply))) }
 }

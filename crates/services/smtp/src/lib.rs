@@ -6,11 +6,14 @@
 //! lets connections in, `release.rs` the way of released copies to the MTA behind.
 
 mod announce;
+mod behind;
 mod connection;
 mod door_trace;
 mod envelope;
 mod finish;
+mod held;
 mod intake;
+mod judgement;
 mod offer;
 mod profile;
 mod protocol;

@@ -99,6 +99,8 @@ pub(crate) enum Intake {
     Header,
     /// The header was judged; the rest streams on.
     Streaming(Sinks),
+    /// It has signatures that want the body: all of it is kept, and judged at its end.
+    Held(BodyWriter),
     /// It will be refused at its end; what still comes is thrown away.
     Refused(Refusal),
 }
