@@ -4,48 +4,37 @@ use std::io;
 use std::time::Instant;
 
 use postern_events::{Event as Happened, SessionEnd};
-use postern_pop3::{Denial, Entry, Extent, UniqueId, Wanted};
-use postern_store::{Account, MailboxId, MessageReader, Store, StoreError};
+use postern_pop3::{Denial, Extent, Wanted};
+use postern_store::{Account, MessageReader, Store, StoreError};
 use postern_types::Address;
 
+use crate::folder::{Contents, Folder};
 use crate::maildrops::Lock;
 use crate::session::{Flow, Session};
 
 /// How much of a message is encoded and written at once.
 const PIECE: usize = 32 * 1024;
 
-/// The maildrop of a session: the INBOX as it was at login, and the lock on it.
+/// The maildrop of a session: a folder as it was at login, and the lock on it.
 pub(crate) struct Maildrop {
     account: Address,
-    mailbox: MailboxId,
-    /// By the number of the message.
-    uids: Vec<u32>,
+    contents: Contents,
     _lock: Lock,
     since: Instant,
 }
 
 impl Maildrop {
-    /// Looks what is in an account's INBOX.
+    /// Looks what is in a folder of an account.
     pub(crate) async fn open(
         store: &Store,
         account: &Account,
+        folder: Folder,
         lock: Lock,
     ) -> Result<(Self, postern_pop3::Maildrop), StoreError> {
-        let mailbox = store.mailbox(account.id, "INBOX").await?;
-        let listed = store.list(mailbox.id).await?;
-        let entries = listed.iter().map(|entry| Entry {
-            size: entry.size,
-            id: UniqueId { validity: mailbox.uid_validity, uid: entry.uid },
-        });
-        let entries = postern_pop3::Maildrop::new(entries.collect());
-        let maildrop = Self {
-            account: account.address.clone(),
-            mailbox: mailbox.id,
-            uids: listed.iter().map(|entry| entry.uid).collect(),
-            _lock: lock,
-            since: Instant::now(),
-        };
-        Ok((maildrop, entries))
+        let (contents, entries) = Contents::list(store, account, folder).await?;
+        let since = Instant::now();
+        let maildrop = Self { account: account.address.clone(), contents, _lock: lock, since };
+        Ok((maildrop, postern_pop3::Maildrop::new(entries)))
     }
 }
 
@@ -54,8 +43,9 @@ impl Session {
     /// piece by piece.
     pub(crate) async fn retrieve(&mut self, message: usize, extent: Extent) -> io::Result<Flow> {
         let Some(maildrop) = &self.maildrop else { return Ok(Flow::End(SessionEnd::Broken)) };
-        let Some(&uid) = maildrop.uids.get(message) else { return Ok(Flow::End(SessionEnd::Broken)) };
-        let mut reader = match self.service.parts.store.read(maildrop.mailbox, uid).await {
+        let read = maildrop.contents.read(&self.service.parts.store, message).await;
+        let Some(read) = read else { return Ok(Flow::End(SessionEnd::Broken)) };
+        let mut reader = match read {
             Ok(reader) => reader,
             Err(error) => {
                 self.protocol.content_denied(&self.unreadable(&error));
@@ -115,13 +105,7 @@ impl Session {
     /// Answers [`postern_pop3::Event::Update`]: all marked messages go in one commit, or none.
     pub(crate) async fn update(&mut self, delete: &[usize]) {
         let Some(maildrop) = &self.maildrop else { return };
-        let uids: Vec<u32> =
-            delete.iter().filter_map(|&message| maildrop.uids.get(message).copied()).collect();
-        let result = match uids.as_slice() {
-            [] => Ok(0),
-            uids => self.service.parts.store.delete(maildrop.mailbox, uids).await,
-        };
-        match result {
+        match maildrop.contents.delete(&self.service.parts.store, delete).await {
             Ok(deleted) => {
                 // Before the client hears of it: it may come back at once.
                 self.leave_maildrop(deleted);

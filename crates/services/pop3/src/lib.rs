@@ -1,11 +1,12 @@
 //! The POP3 service: mailboxes of the store, fetched over the protocol of `postern-pop3`.
 //!
 //! Read `session.rs` first: it is the story of a session. `signin.rs` lets a client at its
-//! mail, `fetch.rs` sends and deletes messages, `maildrops.rs` keeps two clients from one
+//! mail, `fetch.rs` sends and deletes messages, `folder.rs` knows which, `maildrops.rs` keeps two clients from one
 //! maildrop, `service.rs` is the loop that lets connections in.
 
 mod connection;
 mod fetch;
+mod folder;
 mod maildrops;
 mod service;
 mod session;
@@ -13,4 +14,4 @@ mod settings;
 mod signin;
 
 pub use service::{Door, Parts, Service};
-pub use settings::Settings;
+pub use settings::{QuarantineNames, Settings};

@@ -11,6 +11,11 @@ use std::time::Duration;
 use postern_store::AccountId;
 use postern_types::Timestamp;
 
+use crate::folder::Folder;
+
+/// A maildrop: an account's mail, or what is held for it.
+type Key = (AccountId, Folder);
+
 /// The maildrops of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Maildrops {
@@ -19,8 +24,8 @@ pub(crate) struct Maildrops {
 
 #[derive(Debug, Default)]
 struct State {
-    open: HashSet<AccountId>,
-    opened: HashMap<AccountId, Timestamp>,
+    open: HashSet<Key>,
+    opened: HashMap<Key, Timestamp>,
     /// How many entries of `opened` are worth a look for old ones.
     sweep_at: usize,
 }
@@ -29,7 +34,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Lock {
     maildrops: Maildrops,
-    account: AccountId,
+    key: Key,
 }
 
 /// Why a maildrop cannot be opened.
@@ -46,16 +51,16 @@ const SWEEP_LEAST: usize = 1024;
 
 impl Maildrops {
     /// Opens a maildrop for one session; `delay` is the least time between two.
-    pub(crate) fn open(&self, account: AccountId, delay: Duration, now: Timestamp) -> Result<Lock, Closed> {
+    pub(crate) fn open(&self, key: Key, delay: Duration, now: Timestamp) -> Result<Lock, Closed> {
         let mut state = self.state();
-        if state.open.contains(&account) {
+        if state.open.contains(&key) {
             return Err(Closed::InUse);
         }
         if !delay.is_zero() {
-            state.wait_since_last(account, delay, now)?;
+            state.wait_since_last(key, delay, now)?;
         }
-        state.open.insert(account);
-        Ok(Lock { maildrops: self.clone(), account })
+        state.open.insert(key);
+        Ok(Lock { maildrops: self.clone(), key })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -65,8 +70,8 @@ impl Maildrops {
 }
 
 impl State {
-    fn wait_since_last(&mut self, account: AccountId, delay: Duration, now: Timestamp) -> Result<(), Closed> {
-        let left = self.opened.get(&account).map(|&last| delay.saturating_sub(now.since(last)));
+    fn wait_since_last(&mut self, key: Key, delay: Duration, now: Timestamp) -> Result<(), Closed> {
+        let left = self.opened.get(&key).map(|&last| delay.saturating_sub(now.since(last)));
         if let Some(left) = left.filter(|left| !left.is_zero()) {
             return Err(Closed::TooSoon(left));
         }
@@ -74,13 +79,13 @@ impl State {
             self.opened.retain(|_, &mut last| now.since(last) < delay);
             self.sweep_at = self.opened.len() * 2;
         }
-        self.opened.insert(account, now);
+        self.opened.insert(key, now);
         Ok(())
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.maildrops.state().open.remove(&self.account);
+        self.maildrops.state().open.remove(&self.key);
     }
 }

@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use postern_types::{AddressSet, Domain, Network};
 
+/// Whether user names with `#quarantine` behind them mean the quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuarantineNames {
+    /// They do.
+    Known,
+    /// They are names like others.
+    Unknown,
+}
+
 /// The settings of the service.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -15,6 +24,8 @@ pub struct Settings {
     pub cleartext_from: AddressSet,
     /// The domain of a name without `@`; without one such names are unknown.
     pub default_domain: Option<Domain>,
+    /// Whether `name#quarantine` shows what is held for an account; it does.
+    pub quarantine: QuarantineNames,
     /// How long a client that is signed in may be silent; 10 minutes, the least that RFC 1939
     /// §3 allows.
     pub idle_timeout: Duration,
@@ -36,6 +47,7 @@ impl Settings {
             protocol: postern_pop3::Settings::new(hostname),
             cleartext_from: loopback.into_iter().collect(),
             default_domain: None,
+            quarantine: QuarantineNames::Known,
             idle_timeout: Duration::from_secs(600),
             signin_timeout: Duration::from_secs(180),
             write_timeout: Duration::from_secs(300),

@@ -7,13 +7,16 @@ use postern_store::{Account, StoreError};
 use postern_types::Address;
 
 use crate::fetch::Maildrop;
+use crate::folder::Folder;
 use crate::maildrops::Closed;
 use crate::service::{Service, banned};
 use crate::session::Session;
+use crate::settings::QuarantineNames;
 
 impl Session {
     /// Answers [`postern_pop3::Event::Login`].
-    pub(crate) async fn sign_in(&mut self, credentials: Credentials) {
+    pub(crate) async fn sign_in(&mut self, mut credentials: Credentials) {
+        let folder = self.service.folder(&mut credentials.user);
         let name = credentials.user.clone();
         let guarded = self.service.guarded_name(&name);
         if !self.wait_for_turn(&guarded).await {
@@ -33,7 +36,7 @@ impl Session {
         };
         parts.guard.succeeded(&guarded);
         self.report(&name, SignInOutcome::Ok);
-        match self.service.open(&account).await {
+        match self.service.open(&account, folder).await {
             Ok((maildrop, entries)) => {
                 self.maildrop = Some(maildrop);
                 self.protocol.opened(entries);
@@ -78,6 +81,17 @@ impl Service {
         Ok(account.filter(|_| answer == Answer::Right))
     }
 
+    /// Which mail a user name asks for; what says so is taken off the name, so that guesses at a password
+    /// count together.
+    fn folder(&self, user: &mut String) -> Folder {
+        if self.parts.settings.quarantine == QuarantineNames::Unknown {
+            return Folder::Inbox;
+        }
+        let (name, folder) = Folder::named(user);
+        *user = name.to_owned();
+        folder
+    }
+
     /// The address that a name means.
     fn address(&self, name: &str) -> Option<Address> {
         match (&self.parts.settings.default_domain, name.contains('@')) {
@@ -102,14 +116,18 @@ impl Service {
     }
 
     /// Locks the maildrop of an account and looks what is in it.
-    async fn open(&self, account: &Account) -> Result<(Maildrop, postern_pop3::Maildrop), Denial> {
+    async fn open(
+        &self,
+        account: &Account,
+        folder: Folder,
+    ) -> Result<(Maildrop, postern_pop3::Maildrop), Denial> {
         let delay = self.parts.settings.protocol.login_delay;
-        let lock = match self.maildrops.open(account.id, delay, self.parts.clock.now()) {
+        let lock = match self.maildrops.open((account.id, folder), delay, self.parts.clock.now()) {
             Ok(lock) => lock,
             Err(Closed::InUse) => return Err(Denial::in_use()),
             Err(Closed::TooSoon(left)) => return Err(Denial::login_delay(left)),
         };
-        Maildrop::open(&self.parts.store, account, lock).await.map_err(|error| {
+        Maildrop::open(&self.parts.store, account, folder, lock).await.map_err(|error| {
             self.store_failed("open a mailbox", &error);
             not_now()
         })

@@ -13,7 +13,8 @@ use postern_net::{
 use postern_pop3_service::{Door, Parts, Service, Settings};
 use postern_signin::{Clock, Cost, Guard, PasswordHash, Verifier};
 use postern_store::{
-    Acceptance, AccountId, MessageCopy, Options, Outcome, Route, Store, TraceRecord, TracedRecipient,
+    Acceptance, AccountId, MessageCopy, Options, Outcome, Placed, QuarantineId, Route, Store, TraceRecord,
+    TracedRecipient,
 };
 use postern_testnet::{Certificate, Client};
 use postern_types::{Address, AddressSet, Domain, Network, ReversePath, Secret, Timestamp, TraceIds};
@@ -135,10 +136,28 @@ impl World {
 
     /// Puts a message into Ann's mailbox.
     pub async fn deliver(&self, text: &str) {
+        let account = self.account("ann@example.test").await;
+        self.accept(MessageCopy::Mailbox { account, prefix: PREFIX.into() }, text).await;
+    }
+
+    /// Holds a message for a recipient.
+    pub async fn hold(&self, recipient: &str, text: &str) -> QuarantineId {
+        let copy = MessageCopy::Quarantine {
+            recipient: Address::parse(recipient).unwrap(),
+            account: None,
+            reason: "the score reached 5".into(),
+            verdict: String::new(),
+            expires_at: Timestamp::now().plus(Duration::from_secs(3600)),
+            prefix: PREFIX.into(),
+        };
+        let Placed::Quarantine(id) = self.accept(copy, text).await else { panic!("not held") };
+        id
+    }
+
+    async fn accept(&self, copy: MessageCopy, text: &str) -> Placed {
         let mut body = self.store.body();
         body.write(text.as_bytes()).await.unwrap();
         let body = body.finish().await.unwrap();
-        let account = self.account("ann@example.test").await;
         let at = Timestamp::now();
         let sender = ReversePath::parse("eve@example.org").unwrap();
         let record = TraceRecord {
@@ -157,9 +176,10 @@ impl World {
             duration_us: 1,
             evidence: String::new(),
         };
-        let copies = vec![MessageCopy::Mailbox { account, prefix: PREFIX.into() }];
+        let copies = vec![copy];
         let durable = self.store.accept(Acceptance { sender, body, copies, record }).await.unwrap();
         assert_eq!(durable.placed().len(), 1);
+        durable.placed()[0]
     }
 
     /// How many messages are in Ann's mailbox.
