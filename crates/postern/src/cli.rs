@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    account, alias, backup, check, config, doctor, domain, generate, list, ports, probe, quarantine, setup,
-    trace, wrap,
+    account, alias, backup, ban, check, config, doctor, domain, explain, generate, list, policy, ports,
+    probe, profile, quarantine, receive, replay, setup, trace, wrap,
 };
 use crate::failure::{Failure, Status};
 use crate::output::{Format, Output};
@@ -57,6 +57,12 @@ enum Command {
     /// Lists of allowed and blocked hosts, senders and domains
     #[command(subcommand)]
     List(list::ListCommand),
+    /// What recipients want done with mail that fails the tests
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
+    /// Hosts that are turned away for a while, because later tests caught them
+    #[command(subcommand)]
+    Ban(ban::BanCommand),
     /// Messages that are held for their recipients
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
@@ -65,6 +71,12 @@ enum Command {
     Probe(probe::ProbeCommand),
     /// What happened to a message, and why
     Trace(trace::Trace),
+    Explain(explain::Explain),
+    Replay(replay::Replay),
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    #[command(subcommand)]
+    Test(receive::TestCommand),
     /// What listens, why and for whom
     Ports,
     /// Look for whatever may keep mail from coming in
@@ -94,9 +106,15 @@ impl Cli {
             Command::Account(command) => command.run(named, out),
             Command::Alias(command) => command.run(named, out),
             Command::List(command) => command.run(named, out),
+            Command::Profile(command) => command.run(named, out),
+            Command::Ban(command) => command.run(named, out),
             Command::Quarantine(command) => command.run(named, out),
             Command::Probe(command) => command.run(named, out),
             Command::Trace(trace) => trace.run(named, out),
+            Command::Explain(explain) => explain.run(named, out),
+            Command::Replay(replay) => replay.run(named, out),
+            Command::Policy(command) => command.run(named, out),
+            Command::Test(command) => command.run(named, out),
             Command::Ports => ports::run(named, out),
             Command::Doctor(doctor) => doctor.run(named, out),
             Command::Backup(command) => command.run(named, out),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use postern_dns::Dns;
-use postern_events::Events;
+use postern_events::{Event, Events};
 use postern_store::{Certainty, Store, StoreError};
 use postern_types::{Domain, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -176,7 +176,7 @@ impl Prober {
         if let Some(pending) = flights.get(&key) {
             return Ok(pending.clone());
         }
-        let permit = inner.admit(&question)?;
+        let permit = inner.admit(&question).inspect_err(|why| inner.held_back(&question, why))?;
         let (flight, pending) = Flight::new();
         flights.insert(key.clone(), pending.clone());
         drop(flights);
@@ -264,6 +264,12 @@ impl Inner {
         if self.hosts.may_ask(now, attempt) { Ok(permit) } else { Err(NotAllowed::NothingAnswers) }
     }
 
+    /// Counts a question that would have been asked.
+    fn held_back(&self, question: &Question, why: &NotAllowed) {
+        let (probe, subject) = (question.label(), question.subject());
+        self.parts.events.emit(&Event::ProbeHeldBack { probe, subject: &subject, why });
+    }
+
     /// Goes out and asks.
     async fn find_out(&self, question: &Question, reason: String, which: Which, targets: Targets) -> Answer {
         let settings = self.settings.load_full();
@@ -271,10 +277,12 @@ impl Inner {
             settings: &settings,
             store: &self.parts.store,
             hosts: &self.hosts,
+            events: &self.parts.events,
             clock: &self.parts.clock,
         };
         let case = Case {
             probe: question.probe(),
+            label: question.label(),
             subject: question.subject(),
             place: question.place(),
             reason,

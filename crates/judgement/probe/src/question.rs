@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use postern_events::{Label, Probe};
 use postern_types::{Address, Network};
 
 /// A question that a test asks of the world.
@@ -28,11 +29,16 @@ impl Question {
     /// The test's name, in ledger and cache.
     #[must_use]
     pub fn probe(&self) -> &'static str {
+        self.label().text()
+    }
+
+    /// The test as events count it.
+    pub(crate) fn label(&self) -> Probe {
         match self {
-            Self::ConnectBack(_) => "connect",
-            Self::Neighbours(_) => "neighbours",
-            Self::Relay(_) => "relay",
-            Self::User(_) => "user",
+            Self::ConnectBack(_) => Probe::Connect,
+            Self::Neighbours(_) => Probe::Neighbours,
+            Self::Relay(_) => Probe::Relay,
+            Self::User(_) => Probe::User,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use postern_events::{Event, Events, Probe, ProbeReach};
 use postern_store::{ProbeBegun, ProbeEnded, Store};
 use postern_types::Timestamp;
 use tokio::time::Instant;
@@ -28,6 +29,7 @@ pub(crate) struct Host {
 /// What the connections of one question have in common.
 pub(crate) struct Case {
     pub(crate) probe: &'static str,
+    pub(crate) label: Probe,
     pub(crate) subject: String,
     pub(crate) place: String,
     pub(crate) reason: String,
@@ -145,6 +147,7 @@ pub(crate) struct World<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) store: &'a Store,
     pub(crate) hosts: &'a Hosts,
+    pub(crate) events: &'a Events,
     pub(crate) clock: &'a crate::Clock,
 }
 
@@ -178,7 +181,16 @@ pub(crate) async fn visit(world: &World<'_>, case: &Case, host: &Host, errand: &
     let mut log = Log::default();
     let name = settings.hostname.as_str();
     let heard = errand::run(errand, address, name, &settings.timeouts, case.deadline, &mut log).await;
-    let ended = ProbeEnded { outcome: outcome(&heard), conversation: log.text(), duration: began.elapsed() };
+    let (outcome, duration) = (outcome(&heard), began.elapsed());
+    world.events.emit(&Event::Probed {
+        probe: case.label,
+        subject: &case.subject,
+        target: address,
+        reached: if heard.is_ok() { ProbeReach::Yes } else { ProbeReach::No },
+        outcome: &outcome,
+        duration,
+    });
+    let ended = ProbeEnded { outcome, conversation: log.text(), duration };
     if let Err(error) = world.store.end_probe(line, ended).await {
         tracing::warn!(%error, %address, "the ledger of probes cannot be written");
     }

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use postern_config::parse_duration;
-use postern_store::{ListEntry, ListKind, ListOwner, Subject};
+use postern_store::{ListEntry, ListKind, ListOwner, Store, Subject};
 use postern_types::{Address, Domain, Network, Timestamp};
 
+use super::owner::Owner;
+use super::profile::Holding;
 use crate::failure::{Failure, Status};
 use crate::file;
 use crate::open::with_store;
@@ -16,23 +18,14 @@ use crate::output::{Output, Row};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum ListCommand {
     /// Put a host, sender or domain on a list; the running server knows within a second
-    Add {
-        /// Which list
-        list: Written,
-        /// An address or network; for `block` also a sender's address, or a sender's domain
-        #[arg(value_parser = subject)]
-        subject: Subject,
-        /// Why, for whoever reads it later
-        #[arg(long, default_value = "")]
-        reason: String,
-        /// For how long, such as "30 d" [default: for good]
-        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-        expire: Option<Duration>,
-    },
-    /// The entries of a list, or of all lists
+    Add(Add),
+    /// The entries of a list, or of all lists; or what holds for one recipient, and where it comes from
     Show {
-        /// Which list
-        list: Option<Which>,
+        /// Which list, or the address of a recipient
+        #[arg(value_parser = what, value_name = "LIST|ADDRESS")]
+        what: Option<What>,
+        #[command(flatten)]
+        owner: Owner,
     },
     /// Take an entry off a list
     Remove {
@@ -41,7 +34,31 @@ pub(crate) enum ListCommand {
         /// What the entry is about
         #[arg(value_parser = subject)]
         subject: Subject,
+        #[command(flatten)]
+        owner: Owner,
     },
+}
+
+/// Put a host, sender or domain on a list; the running server knows within a second
+#[derive(Debug, clap::Args)]
+pub(crate) struct Add {
+    /// Which list
+    list: Written,
+    /// An address or network, a sender's address, or a sender's domain; to allow senders needs --recipient or
+    /// --domain
+    #[arg(value_parser = subject)]
+    subject: Subject,
+    #[command(flatten)]
+    owner: Owner,
+    /// Why, for whoever reads it later
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// For how long, such as "30 d" [default: for good]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "until")]
+    expire: Option<Duration>,
+    /// The last day (UTC), such as 2026-12-31
+    #[arg(long, value_name = "DATE", value_parser = last_day)]
+    until: Option<Timestamp>,
 }
 
 /// A list that people write.
@@ -64,30 +81,47 @@ pub(crate) enum Which {
     Feedback,
 }
 
+/// A list, or a recipient.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    /// This list.
+    List(Which),
+    /// What holds for this recipient.
+    Recipient(Address),
+}
+
 impl ListCommand {
     pub(crate) fn run(self, named: Option<&Path>, out: Output) -> Result<Status, Failure> {
         let config = file::load(named)?;
         with_store(&config, async |store| match self {
-            Self::Add { list, subject, reason, expire } => {
-                let entry = entry(list, subject, reason, expire)?;
-                let said = format!("{} is on the {} list.", entry.subject, word(entry.list));
+            Self::Add(add) => {
+                let entry = add.entry(&store).await?;
+                let said = format!("{} is on {}.", entry.subject, name(entry.list, &entry.owner));
                 store.put_listed(entry).await?;
                 out.done(said)
             }
-            Self::Show { list } => {
+            Self::Show { what: Some(What::Recipient(_)), owner } if owner.is_named() => Err(Failure::Usage(
+                "what holds for a recipient comes from all its lists: leave out --recipient and --domain"
+                    .into(),
+            )),
+            Self::Show { what: Some(What::Recipient(recipient)), .. } => {
+                out.value(&ForRecipient::of(&store, &recipient).await?)
+            }
+            Self::Show { what, owner } => {
+                let owner = owner.whose();
                 let mut entries = Vec::new();
                 for which in [Which::Allow, Which::Block, Which::Feedback] {
-                    if list.is_none_or(|list| list == which) {
-                        let everybody = Some(ListOwner::Everybody);
-                        let found = store.listed(which.into(), everybody, Timestamp::now()).await?;
+                    if !matches!(what, Some(What::List(list)) if list != which) {
+                        let found = store.listed(which.into(), Some(owner.clone()), Timestamp::now()).await?;
                         entries.extend(found.iter().map(Listed::from));
                     }
                 }
                 out.list(&entries, "Nothing is listed.")
             }
-            Self::Remove { list, subject } => {
-                let said = format!("{subject} is no longer on the {} list.", word(list.into()));
-                store.remove_listed(list.into(), ListOwner::Everybody, subject).await?;
+            Self::Remove { list, subject, owner } => {
+                let owner = owner.whose();
+                let said = format!("{subject} is no longer on {}.", name(list.into(), &owner));
+                store.remove_listed(list.into(), owner, subject).await?;
                 out.done(said)
             }
         })?;
@@ -95,32 +129,89 @@ impl ListCommand {
     }
 }
 
-fn entry(
-    list: Written,
-    subject: Subject,
-    reason: String,
-    expire: Option<Duration>,
-) -> Result<ListEntry, Failure> {
-    if list == Written::Allow && !matches!(subject, Subject::Network(_)) {
-        return Err(Failure::Usage(format!(
-            "`{subject}` cannot be allowed: senders are easily forged; allow the address of the host that sends"
-        )));
+impl Add {
+    async fn entry(self, store: &Store) -> Result<ListEntry, Failure> {
+        let Self { list, subject, owner, reason, expire, until } = self;
+        if list == Written::Allow && !owner.is_named() && !matches!(subject, Subject::Network(_)) {
+            return Err(Failure::Usage(format!(
+                "`{subject}` cannot be allowed for everybody: senders are easily forged; allow the address of the \
+                 host that sends, or allow the sender for one --recipient or --domain"
+            )));
+        }
+        let now = Timestamp::now();
+        Ok(ListEntry {
+            list: match list {
+                Written::Allow => ListKind::Allow,
+                Written::Block => ListKind::Block,
+            },
+            owner: owner.ours(store).await?,
+            subject,
+            reason,
+            trace: None,
+            strikes: 1,
+            created_at: now,
+            expires_at: until.or_else(|| expire.map(|duration| now.plus(duration))),
+        })
     }
-    let now = Timestamp::now();
-    let list = match list {
-        Written::Allow => ListKind::Allow,
-        Written::Block => ListKind::Block,
-    };
-    Ok(ListEntry {
-        list,
-        owner: ListOwner::Everybody,
-        subject,
-        reason,
-        trace: None,
-        strikes: 1,
-        created_at: now,
-        expires_at: expire.map(|duration| now.plus(duration)),
-    })
+}
+
+/// What holds for one recipient: its profile, and every entry that counts for it.
+#[derive(serde::Serialize)]
+struct ForRecipient {
+    #[serde(flatten)]
+    holding: Holding,
+    /// Those of the narrowest owner first: they decide.
+    entries: Vec<Listed>,
+}
+
+impl ForRecipient {
+    async fn of(store: &Store, recipient: &Address) -> Result<Self, Failure> {
+        let mut entries = Vec::new();
+        for owner in store.owners_for(recipient).await? {
+            for list in [ListKind::Allow, ListKind::Block, ListKind::Feedback] {
+                let found = store.listed(list, Some(owner.clone()), Timestamp::now()).await?;
+                entries.extend(found.iter().map(Listed::from));
+            }
+        }
+        Ok(Self { holding: Holding::of(store, recipient).await?, entries })
+    }
+}
+
+impl std::fmt::Display for ForRecipient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.holding)?;
+        for entry in &self.entries {
+            let until = entry.expires_at.as_ref().map(|at| format!(" until {at}")).unwrap_or_default();
+            let why = if entry.reason.is_empty() { String::new() } else { format!(": {}", entry.reason) };
+            let line = format!("{} {}, from {}{until}{why}", entry.list, entry.subject, entry.owner);
+            writeln!(f, "{}", line.replace(char::is_control, " "))?;
+        }
+        if self.entries.is_empty() { writeln!(f, "Nothing is listed.") } else { Ok(()) }
+    }
+}
+
+/// The list, in words.
+fn name(list: ListKind, owner: &ListOwner) -> String {
+    match owner {
+        ListOwner::Everybody => format!("the {} list", word(list)),
+        owner => format!("the {} list of {owner}", word(list)),
+    }
+}
+
+fn what(text: &str) -> Result<What, String> {
+    if let Ok(list) = <Which as clap::ValueEnum>::from_str(text, true) {
+        return Ok(What::List(list));
+    }
+    let wrong = || format!("`{text}` is neither a list (allow, block, feedback) nor a recipient's address");
+    Address::parse(text).map(What::Recipient).map_err(|_| wrong())
+}
+
+/// The end of a day.
+fn last_day(text: &str) -> Result<Timestamp, String> {
+    let day =
+        Timestamp::parse_date(text).ok_or_else(|| format!("`{text}` is no date: write it as 2026-12-31"))?;
+    let end = day.plus(Duration::from_secs(86_400));
+    if end > Timestamp::now() { Ok(end) } else { Err(format!("{text} is over")) }
 }
 
 impl From<Which> for ListKind {
@@ -159,6 +250,7 @@ fn subject(text: &str) -> Result<Subject, String> {
 #[derive(serde::Serialize)]
 struct Listed {
     list: &'static str,
+    owner: String,
     subject: String,
     reason: String,
     trace: Option<postern_types::TraceId>,
@@ -171,6 +263,7 @@ impl From<&ListEntry> for Listed {
     fn from(entry: &ListEntry) -> Self {
         Self {
             list: word(entry.list),
+            owner: entry.owner.to_string(),
             subject: entry.subject.to_string(),
             reason: entry.reason.clone(),
             trace: entry.trace,
@@ -182,11 +275,12 @@ impl From<&ListEntry> for Listed {
 }
 
 impl Row for Listed {
-    const HEAD: &'static [&'static str] = &["LIST", "WHAT", "SINCE", "UNTIL", "WHY"];
+    const HEAD: &'static [&'static str] = &["LIST", "FOR", "WHAT", "SINCE", "UNTIL", "WHY"];
 
     fn cells(&self) -> Vec<String> {
         let until = self.expires_at.clone().unwrap_or_else(|| "for good".into());
-        vec![self.list.into(), self.subject.clone(), self.created_at.clone(), until, self.reason.clone()]
+        let cells = [&self.owner, &self.subject, &self.created_at, &until, &self.reason];
+        std::iter::once(self.list.to_owned()).chain(cells.into_iter().cloned()).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `postern ports`: what listens, why and for whom.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use postern_config::{Config, Plaintext};
@@ -9,11 +10,12 @@ use crate::failure::{Failure, Status};
 use crate::file;
 use crate::inspect::sockets::{listening, program, serving};
 use crate::output::{Output, Row};
+use crate::serve::local_sockets;
 
 #[derive(serde::Serialize)]
 struct Port {
     service: &'static str,
-    address: SocketAddr,
+    address: String,
     /// Whether something listens there; absent where the system does not tell.
     listens: Option<bool>,
     program: Option<String>,
@@ -30,7 +32,7 @@ pub(crate) fn run(named: Option<&Path>, out: Output) -> Result<Status, Failure> 
             let socket = sockets.as_ref().and_then(|sockets| serving(address, sockets));
             ports.push(Port {
                 service,
-                address,
+                address: address.to_string(),
                 listens: sockets.as_ref().map(|_| socket.is_some()),
                 program: socket.and_then(program),
                 why: why(service),
@@ -38,6 +40,15 @@ pub(crate) fn run(named: Option<&Path>, out: Output) -> Result<Status, Failure> 
             });
         }
     }
+    ports.extend(local_sockets(&config).into_iter().map(|(service, path)| Port {
+        service,
+        // Somebody behind it, or a file that was left there.
+        listens: Some(UnixStream::connect(&path).is_ok()),
+        address: path.display().to_string(),
+        program: None,
+        why: why(service),
+        for_whom: "programs on this host that may enter its folder".to_owned(),
+    }));
     out.list(&ports, "No port is configured: every list in [listen] is empty.")?;
     Ok(status(&ports))
 }
@@ -58,7 +69,10 @@ fn why(service: &str) -> &'static str {
         "smtps" => "mail from other servers, TLS from the first byte",
         "lmtp" => "mail from the mail server in front",
         "pop3" => "fetching mail",
+        "milter" => "questions of another mail server (milter)",
+        "policy" => "questions of a Postfix (policy delegation)",
         "pop3s" => "fetching mail, TLS from the first byte",
+        "web" => "the pages where recipients see what is held for them",
         _ => "metrics and health",
     }
 }
@@ -87,6 +101,6 @@ impl Row for Port {
             (Some(false), _) => "no".into(),
             (None, _) => "unknown".into(),
         };
-        vec![self.address.to_string(), self.service.into(), listens, self.why.into(), self.for_whom.clone()]
+        vec![self.address.clone(), self.service.into(), listens, self.why.into(), self.for_whom.clone()]
     }
 }

@@ -1,14 +1,15 @@
-//! `postern quarantine list|show|release|delete`: what is held, why, and letting it go.
+//! `postern quarantine list|show|release|delete`: what is held, why, and letting it go. `digest` is in `digest.rs`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use postern_message::{Bounds, Mailbox, Summary};
 use postern_store::{
-    QuarantineId, QuarantineQuery, QuarantineState, Quarantined, Release, ReleaseTo, Resolution, Store,
+    ListEntry, ListKind, ListOwner, QuarantineId, QuarantineQuery, QuarantineState, Quarantined, Release,
+    ReleaseTo, Store, Subject,
 };
-use postern_types::{Address, ForwardPath, Timestamp, TraceId};
+use postern_types::{Address, Timestamp, TraceId};
 
+use crate::command::digest::Digest;
 use crate::failure::{Failure, Status};
 use crate::file;
 use crate::open::with_store;
@@ -38,16 +39,18 @@ pub(crate) enum QuarantineCommand {
     Release {
         /// The number that `postern quarantine list` shows
         id: i64,
+        /// Also put the sender on the recipient's own allow list
+        #[arg(long)]
+        allow: bool,
     },
     /// Throw a message away for good
     Delete {
         /// The number that `postern quarantine list` shows
         id: i64,
     },
+    Digest(Digest),
 }
 
-/// How long the MTA behind may be out of reach before a released message is given up.
-const PATIENCE: Duration = Duration::from_secs(5 * 86_400);
 /// What is read of a held message to show it.
 const SHOWN: usize = 1 << 20;
 
@@ -62,10 +65,14 @@ impl QuarantineCommand {
                 out.list(&held.iter().map(Held::from).collect::<Vec<_>>(), "Nothing is held.")
             }
             Self::Show { id } => out.value(&Shown::read(&store, QuarantineId::from_i64(id)).await?),
-            Self::Release { id } => {
+            Self::Release { id, allow } => {
                 let id = QuarantineId::from_i64(id);
                 let held = store.quarantined(id).await?;
-                let to = destination(&store, &held.recipient).await?;
+                let to = store.release_destination(&held.recipient).await?;
+                let to = to.ok_or_else(|| gone(&held.recipient))?;
+                if allow {
+                    out.done(allow_sender(&store, &held).await?)?;
+                }
                 let through_the_queue = matches!(to, ReleaseTo::Queue { .. });
                 match store.release(id, to).await? {
                     Release::AlreadyReleased => out.done("It had been released before; nothing was done."),
@@ -82,20 +89,30 @@ impl QuarantineCommand {
                 store.delete_quarantined(QuarantineId::from_i64(id)).await?;
                 out.done("Deleted for good.")
             }
+            Self::Digest(digest) => digest.run(&config, &store, out).await,
         })?;
         Ok(Status::Fine)
     }
 }
 
-/// Where the recipient's mail goes today, which need not be where it went when the message came.
-async fn destination(store: &Store, recipient: &Address) -> Result<ReleaseTo, Failure> {
-    match store.resolve(&ForwardPath::Address(recipient.clone())).await? {
-        Resolution::Mailboxes(accounts) => Ok(ReleaseTo::Mailboxes(accounts)),
-        Resolution::Proxy(route) => {
-            Ok(ReleaseTo::Queue { route: Some(route), expires_at: Timestamp::now().plus(PATIENCE) })
-        }
-        Resolution::UnknownUser | Resolution::NotOurs => Err(gone(recipient)),
-    }
+/// Puts the sender of a held message on its recipient's allow list; says what was done.
+async fn allow_sender(store: &Store, held: &Quarantined) -> Result<String, Failure> {
+    let Some(sender) = held.sender.address() else {
+        return Ok("The message has no sender that could be allowed (`<>`).".into());
+    };
+    let now = Timestamp::now();
+    let entry = ListEntry {
+        list: ListKind::Allow,
+        owner: ListOwner::Recipient(held.recipient.clone()),
+        subject: Subject::Address(sender.clone()),
+        reason: "released from quarantine".into(),
+        trace: Some(held.trace),
+        strikes: 1,
+        created_at: now,
+        expires_at: None,
+    };
+    store.put_listed(entry).await?;
+    Ok(format!("{sender} is on the allow list of {}.", held.recipient))
 }
 
 fn gone(recipient: &Address) -> Failure {

@@ -1,16 +1,17 @@
 //! `postern trace ID`, `postern trace search`: what happened, and why.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use postern_config::{Config, parse_duration};
-use postern_policy::{Explanation, Policy, Record, explain};
+use postern_config::parse_duration;
+use postern_policy::{Policy, Record};
 use postern_store::{Outcome, TraceQuery, TraceRecord};
 use postern_types::{Network, Timestamp, TraceId};
 
-use crate::compose;
 use crate::failure::{Failure, Status};
 use crate::file;
+use crate::judged::{Judgement, Policies, explained, shown};
 use crate::open::with_store;
 use crate::output::{Output, Row};
 
@@ -58,7 +59,7 @@ impl Trace {
         with_store(&config, async |store| match (self.id, self.command) {
             (Some(id), _) => {
                 let record = store.trace(id).await?;
-                out.value(&Story::new(&record, &config))
+                out.value(&Story::new(&record, &mut Policies::of(store, &config)).await?)
             }
             (None, Some(TraceCommand::Search(search))) => {
                 let traces = store.traces(search.query(Timestamp::now())).await?;
@@ -73,12 +74,8 @@ impl Trace {
 
 impl Search {
     fn query(self, now: Timestamp) -> TraceQuery {
-        let ago = |since: Duration| {
-            let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-            Timestamp::from_millis(now.as_millis().saturating_sub(millis))
-        };
         TraceQuery {
-            since: self.since.map(ago),
+            since: self.since.map(|since| ago(now, since)),
             client: self.client,
             sender: self.sender,
             recipient: self.recipient,
@@ -87,6 +84,12 @@ impl Search {
             ..TraceQuery::default()
         }
     }
+}
+
+/// So long before.
+pub(crate) fn ago(now: Timestamp, since: Duration) -> Timestamp {
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(millis))
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {
@@ -163,48 +166,37 @@ struct Story {
     judgements: Vec<Judgement>,
     /// The evidence as it is stored.
     evidence: serde_json::Value,
+    /// The policies of the verdicts, by version, as far as they are kept.
+    policies: BTreeMap<String, Policy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
 
-#[derive(serde::Serialize)]
-struct Judgement {
-    /// Empty where the session ended before RCPT.
-    recipient: String,
-    explanation: Explanation,
-}
-
 impl Story {
-    fn new(record: &TraceRecord, config: &Config) -> Self {
-        let policy = compose::policy::settings(config);
-        let (judgements, note) = match serde_json::from_str::<Record>(&record.evidence) {
-            Ok(stored) => (judgements(&stored, &policy, record.id), changed(&stored, &policy)),
-            Err(_) if record.evidence.is_empty() => (Vec::new(), None),
-            Err(error) => (Vec::new(), Some(format!("The stored evidence cannot be read: {error}"))),
-        };
-        Self {
+    async fn new(record: &TraceRecord, policies: &mut Policies) -> Result<Self, Failure> {
+        let mut story = Self {
             summary: Summary::from(record),
             helo: record.helo.clone(),
             duration_us: record.duration_us,
-            judgements,
+            judgements: Vec::new(),
             evidence: serde_json::from_str(&record.evidence).unwrap_or_default(),
-            note,
+            policies: BTreeMap::new(),
+            note: None,
+        };
+        match serde_json::from_str::<Record>(&record.evidence) {
+            Ok(stored) => {
+                (story.judgements, story.note) = explained(&stored, policies, record.id).await?;
+                for Judgement { policy: version, .. } in &story.judgements {
+                    if let Some(policy) = policies.get(version).await? {
+                        story.policies.insert(version.clone(), Policy::clone(&policy));
+                    }
+                }
+            }
+            Err(_) if record.evidence.is_empty() => {}
+            Err(error) => story.note = Some(format!("The stored evidence cannot be read: {error}")),
         }
+        Ok(story)
     }
-}
-
-fn judgements(stored: &Record, policy: &Policy, id: TraceId) -> Vec<Judgement> {
-    let each = stored.verdicts.iter().map(|judged| {
-        let mut explanation = explain(&stored.evidence, policy, &judged.verdict);
-        explanation.reply = explanation.reply.replace("{trace}", &id.to_string());
-        Judgement { recipient: judged.recipient.clone(), explanation }
-    });
-    each.collect()
-}
-
-fn changed(stored: &Record, policy: &Policy) -> Option<String> {
-    let other = stored.verdicts.iter().any(|judged| judged.verdict.policy != policy.version);
-    other.then(|| "The configuration has changed since: the settings named are those of today.".to_owned())
 }
 
 impl std::fmt::Display for Story {
@@ -218,14 +210,8 @@ impl std::fmt::Display for Story {
         }
         writeln!(f, "Message:   {size} bytes\nReply:     {}", shown(reply))?;
         for judgement in &self.judgements {
-            let whom = if judgement.recipient.is_empty() { "the connection" } else { &judgement.recipient };
-            writeln!(f, "\nWhy, for {}:\n{}", shown(whom), judgement.explanation)?;
+            writeln!(f, "\n{judgement}")?;
         }
         self.note.as_ref().map_or(Ok(()), |note| write!(f, "\n{note}"))
     }
-}
-
-/// What a client sent must not steer the terminal.
-fn shown(text: &str) -> String {
-    if text.is_empty() { "-".into() } else { text.replace(char::is_control, " ") }
 }

@@ -64,6 +64,7 @@ impl Wrap {
             let stream = Stream::from_tcp(tokio::net::TcpStream::from_std(connection).map_err(broken())?);
             service.serve_one(Door::Smtp, stream.map_err(broken())?).await;
             shared.shutdown.begin(LAST_WORK);
+            shared.feedback.flush().await;
             let store = shared.store.clone();
             drop(shared);
             Ok(store.close().await?)

@@ -2,6 +2,7 @@
 
 use postern_config::{Config, Points, TestAction, TestMode, Threshold};
 use postern_policy::{Mode, Policy, Rule, RuleAction, Rules, Test, Thresholds, ZoneRule};
+use sha2::{Digest, Sha256};
 
 pub(crate) fn settings(config: &Config) -> Policy {
     let mut tests = Rules::default();
@@ -15,8 +16,8 @@ pub(crate) fn settings(config: &Config) -> Policy {
         (zone.as_str().to_owned(), ZoneRule { rule: rule(list.action, list.weight, list.mode), codes })
     });
     let header_rules = config.header_rules.iter();
-    Policy {
-        version: config.hash(),
+    let mut policy = Policy {
+        version: String::new(),
         tests,
         thresholds: Thresholds {
             quarantine: threshold(config.gate.quarantine),
@@ -26,7 +27,22 @@ pub(crate) fn settings(config: &Config) -> Policy {
         header_rules: header_rules
             .map(|(name, written)| (name.clone(), rule(written.action, written.weight, written.mode)))
             .collect(),
-    }
+    };
+    policy.version = version(&policy);
+    policy
+}
+
+/// The policy as it is stored.
+pub(crate) fn json(policy: &Policy) -> String {
+    // Plain data with string keys: serialising it cannot fail.
+    serde_json::to_string(policy).unwrap_or_default()
+}
+
+/// SHA-256 of the whole policy, cut to 32 digits: all that `judge` reads, with the defaults of this program.
+/// What else stands in the configuration makes no other policy of it.
+fn version(policy: &Policy) -> String {
+    let digest = Sha256::digest(json(policy).as_bytes());
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn rule(action: TestAction, weight: Points, mode: TestMode) -> Rule {

@@ -2,7 +2,7 @@
 
 use postern_config::{Config, Plaintext};
 use postern_pop3::Cleartext;
-use postern_pop3_service::Settings;
+use postern_pop3_service::{QuarantineNames, Settings};
 
 pub(crate) fn settings(config: &Config) -> Settings {
     let pop3 = &config.pop3;
@@ -17,6 +17,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
             ..defaults.protocol
         },
         default_domain: pop3.default_domain.clone(),
+        quarantine: if pop3.quarantine { QuarantineNames::Known } else { QuarantineNames::Unknown },
         idle_timeout: pop3.idle_timeout,
         signin_timeout: pop3.signin_timeout,
         write_timeout: pop3.write_timeout,

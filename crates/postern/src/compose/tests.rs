@@ -48,8 +48,32 @@ fn signin() {
 #[test]
 fn policy() {
     let config = default();
-    let expected = postern_policy::Policy { version: config.hash(), ..postern_policy::Policy::default() };
-    assert_eq!(super::policy::settings(&config), expected);
+    let policy = super::policy::settings(&config);
+    let version = policy.version.clone();
+    assert_eq!(policy, postern_policy::Policy { version, ..postern_policy::Policy::default() });
+}
+
+#[test]
+fn another_policy_has_another_version() {
+    let version = |more: &str| {
+        let source = format!("server.hostname = \"mail.example.org\"\n{more}");
+        super::policy::settings(&Config::parse(Path::new("postern.toml"), &source, rows()).unwrap()).version
+    };
+    let each = [
+        "[gate]\nquarantine = 6",
+        "[gate]\nreject = 11",
+        "[gate.tests.rdns]\nweight = 1",
+        "[gate.tests.rdns]\naction = \"reject\"",
+        "[gate.tests.rdns]\nmode = \"shadow\"",
+        "[gate.dnsbl.\"a.example\"]\nweight = 1",
+        "[gate.dnsbl.\"a.example\"]\nweight = 1\ncodes = { \"127.0.0.2\" = 3 }",
+        "[gate.header.a]\nfield = \"Subject\"\npattern = \"x\"",
+        "",
+    ];
+    let versions: std::collections::BTreeSet<String> = each.iter().map(|more| version(more)).collect();
+    assert_eq!(versions.len(), each.len());
+    assert!(versions.iter().all(|version| version.len() == 32));
+    assert_eq!(version("[smtp]\nhops = 60"), version(""), "that is no part of the policy");
 }
 
 #[test]
@@ -60,6 +84,32 @@ fn gate() {
         ..postern_gate::Settings::default()
     };
     assert_same!(super::gate::settings(&config, &[]), expected);
+}
+
+#[test]
+fn probe() {
+    let config = default();
+    let expected = postern_probe::Settings::new(config.server.hostname.clone());
+    assert_same!(super::probe::settings(&config, &[]), expected);
+}
+
+#[test]
+fn an_allow_list_that_lets_nobody_in_leaves_its_hosts_to_the_tests() {
+    let off = |more: &str| {
+        let source = format!("server.hostname = \"mail.example.org\"\n[gate.tests.allow_list]\n{more}");
+        let config = Config::parse(Path::new("postern.toml"), &source, rows()).unwrap();
+        super::gate::settings(&config, &[]).off.contains(&postern_policy::Test::AllowList)
+    };
+    assert!(off("action = \"off\""));
+    assert!(off("mode = \"shadow\""));
+    assert!(!off("weight = 1"));
+}
+
+#[test]
+fn feedback() {
+    assert_eq!(super::feedback::settings(&default()), postern_feedback::Settings::default());
+    let exempt = super::feedback::exempt(&default());
+    assert!(exempt.contains([127, 0, 0, 1].into()) && !exempt.contains([192, 0, 2, 1].into()));
 }
 
 #[test]

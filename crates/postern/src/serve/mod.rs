@@ -9,6 +9,7 @@ mod ports;
 mod reload;
 mod server;
 mod upkeep;
+mod web;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,7 +20,7 @@ use postern_events::{Event, log};
 use postern_net::sandbox::{Sandbox, restrict_writes};
 use postern_net::{Activation, Signal, Signals, notify, privileges, raise_open_files};
 
-pub(crate) use ports::Ports;
+pub(crate) use ports::{Ports, local_sockets};
 pub(crate) use server::{Server, Shared, smtp_service};
 
 use crate::compose;

@@ -8,12 +8,12 @@ use postern_config::Config;
 use postern_events::Event;
 
 use super::lists::Lists;
-use super::server::Shared;
+use super::server::{Shared, use_policy};
 use crate::compose;
 use crate::rows::rows;
 
 /// What holds at once: these settings, and those of these sections. All others hold from the next start.
-const AT_ONCE: [&str; 4] = ["gate", "keep", "signin.never_ban", "smtp.hops"];
+const AT_ONCE: [&str; 5] = ["gate", "keep", "signin.never_ban", "smtp.hops", "probe"];
 
 /// Reads certificates, lists, and the settings of the gate.
 pub(crate) async fn reload(shared: &Shared) {
@@ -25,7 +25,13 @@ pub(crate) async fn reload(shared: &Shared) {
                 tracing::warn!(key, "this setting has changed and holds from the next start on");
             }
             shared.guard.set_exempt(config.signin.never_ban.iter().copied().collect());
-            shared.policy.store(Arc::new(compose::policy::settings(&config)));
+            shared.exempt.set(compose::feedback::exempt(&config));
+            let policy = compose::policy::settings(&config);
+            if let Err(error) = use_policy(&shared.store, &policy).await {
+                return tracing::error!(%error, "the policy cannot be kept: the old configuration stays in use");
+            }
+            shared.policy.store(Arc::new(policy));
+            shared.prober.reload(compose::probe::settings(&config, &shared.own));
             shared.config.store(Arc::new(config));
         }
         Err(error) => {

@@ -7,13 +7,15 @@ use arc_swap::ArcSwap;
 use postern_config::Config;
 use postern_dns::Dns;
 use postern_events::{Event, Events, Service as EventService};
+use postern_feedback::{Exempt, Feedback};
 use postern_gate::Gate;
 use postern_net::measure::FreeDisk;
 use postern_net::{Admission, Pressure, Shutdown, Socket, TlsAcceptor};
 use postern_policy::Policy;
+use postern_probe::{Parts as ProbeParts, Prober, system_clock};
 use postern_signin::{Cost, Guard, SystemClock, Verifier};
-use postern_store::{Options, Store};
-use postern_types::TraceIds;
+use postern_store::{Options, Store, StoreError};
+use postern_types::{Timestamp, TraceIds};
 use postern_watch::{Health, Phase};
 use tokio::task::JoinSet;
 
@@ -29,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<ArcSwap<Config>>,
     pub(crate) store: Store,
     pub(crate) gate: Gate,
+    pub(crate) prober: Prober,
     pub(crate) policy: Arc<ArcSwap<Policy>>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) events: Events,
@@ -36,6 +39,9 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) pressure: Pressure,
     pub(crate) disk: Arc<FreeDisk>,
+    pub(crate) feedback: Feedback,
+    /// Whom the feedback list never concerns.
+    pub(crate) exempt: Exempt,
     pub(crate) shutdown: Shutdown,
     pub(crate) own: Arc<[IpAddr]>,
 }
@@ -61,6 +67,8 @@ impl Server {
         let mut doors = JoinSet::new();
         smtp(&shared, &config, &mut ports, &mut doors)?;
         pop3(&shared, &config, &mut ports, &mut doors)?;
+        super::web::start(&shared, &config, &mut ports, &mut doors, Arc::new(TraceIds::new(node()?)))?;
+        filters(&shared, &config, &mut ports, &mut doors)?;
         let stop = shared.shutdown.clone();
         let watch = ports.watch.serve(events.clone(), health.clone(), async move { stop.begun().await });
         let watch = tokio::spawn(watch);
@@ -96,6 +104,7 @@ impl Server {
         if let postern_net::Outcome::Abandoned(count) = self.shared.shutdown.wait().await {
             tracing::warn!(sessions = count, "the time to stop was up before every session had ended");
         }
+        self.shared.feedback.flush().await;
         self.upkeep.shutdown().await;
         let watched = self.watch.await;
         self.shared.store.close().await?;
@@ -115,20 +124,30 @@ impl Shared {
         let store = Store::open(&folder, options)?;
         let dns = Dns::new(compose::dns::settings(&config))?;
         let own: Arc<[IpAddr]> = own_addresses().into();
+        let policy = compose::policy::settings(&config);
+        use_policy(&store, &policy).await?;
         let lists = Lists::load(&store).await?;
-        let gate = Gate::new(lists.with(compose::gate::settings(&config, &own)), dns, events.clone());
+        let gate = Gate::new(lists.with(compose::gate::settings(&config, &own)), dns.clone(), events.clone());
         let gate = gate.map_err(|error| Failure::Finding(error.to_string()))?;
         gate.set_feedback(lists.feedback);
-        gate.set_domains(upkeep::domains(&store).await?);
+        let domains = upkeep::domains(&store).await?;
+        let prober = prober(compose::probe::settings(&config, &own), dns, &store, &events).await?;
+        prober.set_domains(domains.iter().cloned());
+        gate.set_domains(domains);
+        gate.set_prober(prober.clone());
+        let exempt = Exempt::new(compose::feedback::exempt(&config));
         Ok(Self {
-            store,
             gate,
-            policy: Arc::new(ArcSwap::from_pointee(compose::policy::settings(&config))),
+            prober,
+            policy: Arc::new(ArcSwap::from_pointee(policy)),
             guard: Arc::new(compose::signin::guard(&config)),
             tls: compose::net::tls(&config).map(TlsAcceptor::new).transpose()?,
             admission: Admission::new(compose::net::admission(&config)),
             pressure: Pressure::new(compose::net::pressure(&config)),
             disk: Arc::new(FreeDisk::new(folder)),
+            feedback: feedback(&config, &store, &exempt),
+            exempt,
+            store,
             shutdown: Shutdown::new(),
             own,
             events,
@@ -136,7 +155,7 @@ impl Shared {
         })
     }
 
-    fn opened(&self, service: EventService, socket: &Socket) {
+    pub(super) fn opened(&self, service: EventService, socket: &Socket) {
         self.events.emit(&Event::Listening { service, address: socket.address() });
     }
 }
@@ -173,6 +192,7 @@ pub(crate) fn smtp_service(
         admission: shared.admission.clone(),
         pressure: shared.pressure.clone(),
         disk: Arc::clone(&shared.disk),
+        feedback: shared.feedback.clone(),
         shutdown: shared.shutdown.clone(),
         ids: Arc::new(TraceIds::new(node)),
     }))
@@ -197,6 +217,68 @@ fn pop3(shared: &Shared, config: &Config, ports: &mut Ports, doors: &mut JoinSet
         for socket in ports.take(name) {
             shared.opened(EventService::Pop3, &socket);
             doors.spawn(Arc::clone(&service).serve(door, socket.listen()?));
+        }
+    }
+    Ok(())
+}
+
+/// Where sessions report what hosts were caught at, with the task that writes it.
+fn feedback(config: &Config, store: &Store, exempt: &Exempt) -> Feedback {
+    if !config.feedback.enabled {
+        return Feedback::off();
+    }
+    let (feedback, writer) = Feedback::new(exempt.clone());
+    // It ends with the last that can report.
+    tokio::spawn(writer.run(store.clone(), compose::feedback::settings(config)));
+    feedback
+}
+
+/// The prober, with what the ledger knows of the last day.
+async fn prober(
+    settings: postern_probe::Settings,
+    dns: Dns,
+    store: &Store,
+    events: &Events,
+) -> Result<Prober, StoreError> {
+    let (store, events) = (store.clone(), events.clone());
+    let prober = Prober::new(settings, ProbeParts { dns, store, events, clock: system_clock() });
+    prober.load().await?;
+    Ok(prober)
+}
+
+/// Keeps the policy, before anything is judged under it.
+pub(crate) async fn use_policy(store: &Store, policy: &Policy) -> Result<(), StoreError> {
+    store.use_policy(&policy.version, &compose::policy::json(policy), Timestamp::now()).await
+}
+
+/// The doors of other mail servers that ask: milter and policy delegation.
+fn filters(
+    shared: &Shared,
+    config: &Config,
+    ports: &mut Ports,
+    doors: &mut JoinSet<()>,
+) -> Result<(), Failure> {
+    use postern_milter_service::{Door, Parts, Service};
+    let service = Service::new(Parts {
+        settings: compose::milter::settings(config),
+        store: shared.store.clone(),
+        gate: shared.gate.clone(),
+        policy: Arc::clone(&shared.policy),
+        events: shared.events.clone(),
+        disk: Arc::clone(&shared.disk),
+        feedback: shared.feedback.clone(),
+        shutdown: shared.shutdown.clone(),
+        ids: Arc::new(TraceIds::new(node()?)),
+    });
+    let of = [("milter", Door::Milter, EventService::Milter), ("policy", Door::Policy, EventService::Policy)];
+    for (name, door, named) in of {
+        for socket in ports.take(name) {
+            shared.opened(named, &socket);
+            doors.spawn(Arc::clone(&service).serve(door, socket.listen()?));
+        }
+        if let Some(socket) = ports.take_local(name) {
+            tracing::info!(service = name, socket = %socket.path().display(), "listening");
+            doors.spawn(Arc::clone(&service).serve_local(door, socket.listen()?));
         }
     }
     Ok(())

@@ -73,7 +73,10 @@ async fn follow_lists(shared: Shared) {
     loop {
         ticks.tick().await;
         match domains(&shared.store).await {
-            Ok(domains) => shared.gate.set_domains(domains),
+            Ok(domains) => {
+                shared.prober.set_domains(domains.iter().cloned());
+                shared.gate.set_domains(domains);
+            }
             Err(error) => tracing::warn!(%error, "the domains cannot be read"),
         }
         let Ok(version) = shared.store.lists_version().await else { continue };

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 
 use crate::House;
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     seen: Vec<String>,
     log: Receiver<String>,
@@ -21,7 +21,7 @@ struct Server {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Server {
-    fn start(house: &House) -> Self {
+    pub(crate) fn start(house: &House) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_postern"))
             .args(["-c", "postern.toml", "serve"])
             .current_dir(house.folder.path())
@@ -37,7 +37,7 @@ impl Server {
 
     /// Waits for a line of the log with these words, be it written already or not.
     #[track_caller]
-    fn logs(&mut self, words: &str) -> String {
+    pub(crate) fn logs(&mut self, words: &str) -> String {
         loop {
             if let Some(line) = self.seen.iter().find(|line| line.contains(words)) {
                 return line.clone();
@@ -49,16 +49,16 @@ impl Server {
         }
     }
 
-    fn address(&mut self, service: &str) -> SocketAddr {
+    pub(crate) fn address(&mut self, service: &str) -> SocketAddr {
         let line = self.logs(&format!("listening service={service} "));
         line.trim().rsplit_once("address=").unwrap().1.parse().unwrap()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
-    fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.logs("stopped");
         self.child.wait().unwrap()
@@ -73,7 +73,7 @@ impl Drop for Server {
     }
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream

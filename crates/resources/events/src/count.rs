@@ -36,6 +36,11 @@ pub(crate) fn count(metrics: &Metrics, event: &Event<'_>) {
         Event::DnsblHealth { list, state, .. } => {
             metrics.dnsbl_up.set(list, i64::from(state == DnsblState::Healthy));
         }
+        Event::Probed { probe, reached, duration, .. } => {
+            metrics.probes.of(probe, reached).inc();
+            metrics.probe_seconds.of(probe).observe(duration);
+        }
+        Event::ProbeHeldBack { probe, .. } => _ = metrics.probes_held_back.of(probe).inc(),
         Event::SignIn { service, outcome, .. } => _ = metrics.sign_ins.of(service, outcome).inc(),
         Event::Pop3Session { fetched, deleted, octets, .. } => {
             metrics.pop3_fetched.inc_by(fetched.into());

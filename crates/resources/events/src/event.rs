@@ -7,8 +7,8 @@ use std::time::Duration;
 use postern_types::{Refusal, Reply, ReversePath, TraceId};
 
 use crate::label::{
-    DnsblState, Pressure, RefusedWhy, Route, Service, SessionEnd, SignInOutcome, Stage, StoreFault,
-    TlsVersion,
+    DnsblState, Pressure, Probe, ProbeReach, RefusedWhy, Route, Service, SessionEnd, SignInOutcome, Stage,
+    StoreFault, TlsVersion,
 };
 
 /// Something that happened. It borrows what it tells, so making one costs nothing.
@@ -141,6 +141,30 @@ pub enum Event<'a> {
         state: DnsblState,
         /// What the check saw.
         why: &'a str,
+    },
+    /// An active test has connected to a host.
+    Probed {
+        /// The test.
+        probe: Probe,
+        /// What it asks about: an address, a sender.
+        subject: &'a str,
+        /// The host.
+        target: SocketAddr,
+        /// Whether the host could be talked to.
+        reached: ProbeReach,
+        /// What came of it, in a few words.
+        outcome: &'a str,
+        /// From connecting to the end.
+        duration: Duration,
+    },
+    /// An active test was not made, though its answer was wanted.
+    ProbeHeldBack {
+        /// The test.
+        probe: Probe,
+        /// What it asks about.
+        subject: &'a str,
+        /// Why.
+        why: &'a dyn fmt::Display,
     },
     /// Somebody tried to sign in.
     SignIn {

@@ -152,6 +152,24 @@ labels! {
         /// It does not answer as it should: not asked for now.
         Off = "off",
     }
+    /// A test that connects to other hosts.
+    Probe("probe") {
+        /// Does the client answer on its SMTP port?
+        Connect = "connect",
+        /// Do its neighbours?
+        Neighbours = "neighbours",
+        /// Does it relay for strangers?
+        Relay = "relay",
+        /// Does the sender exist?
+        User = "user",
+    }
+    /// Whether a host could be talked to.
+    ProbeReach("reached") {
+        /// It could.
+        Yes = "yes",
+        /// It could not.
+        No = "no",
+    }
     /// What is wrong with the store.
     StoreFault("fault") {
         /// No space left.

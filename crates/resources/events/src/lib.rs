@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 pub use event::{Event, List, MessageEvent};
 pub use label::{
-    DnsblState, FromBlame, Label, Pressure, RefusedWhy, Route, Service, SessionEnd, SignInOutcome, Stage,
-    StoreFault, TlsVersion,
+    DnsblState, FromBlame, Label, Pressure, Probe, ProbeReach, RefusedWhy, Route, Service, SessionEnd,
+    SignInOutcome, Stage, StoreFault, TlsVersion,
 };
 pub use metric::{Bytes, Counter, Each, Gauge, Grid, Kind, PerName, Seconds};
 pub use metrics::{Description, Metrics};

@@ -9,7 +9,8 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use crate::label::{
-    FromBlame, Pressure, RefusedWhy, Route, Service, SessionEnd, SignInOutcome, Stage, StoreFault, TlsVersion,
+    FromBlame, Pressure, Probe, ProbeReach, RefusedWhy, Route, Service, SessionEnd, SignInOutcome, Stage,
+    StoreFault, TlsVersion,
 };
 use crate::metric::{Bytes, Counter, Each, Gauge, Grid, Kind, Metric, PerName, Seconds};
 
@@ -110,6 +111,12 @@ metrics! {
     upstream_failures: Counter = "postern_upstream_failures";
     /// Whether a DNS block-list passes its health check (1) or is switched off (0).
     dnsbl_up: PerName = "postern_dnsbl_up";
+    /// Connections that active tests have opened.
+    probes: Grid<Probe, ProbeReach, Counter> = "postern_probes";
+    /// Seconds from connecting to the end of such a connection.
+    probe_seconds: Each<Probe, Seconds> = "postern_probe_seconds";
+    /// Questions of active tests that were not asked: a budget was spent, somebody does not want to be asked.
+    probes_held_back: Each<Probe, Counter> = "postern_probes_held_back";
     /// Attempts to sign in.
     sign_ins: Grid<Service, SignInOutcome, Counter> = "postern_sign_ins";
     /// Messages fetched by POP3.

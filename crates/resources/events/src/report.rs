@@ -30,6 +30,8 @@ pub(crate) fn report(event: &Event<'_>) {
         | Event::SessionEnded { .. }
         | Event::TlsStarted { .. }
         | Event::TlsFailed { .. }
+        | Event::Probed { .. }
+        | Event::ProbeHeldBack { .. }
         | Event::SignIn { .. }
         | Event::Pop3Session { .. } => report_connection(event),
         Event::DnsblHealth { .. }
@@ -91,6 +93,13 @@ fn report_connection(event: &Event<'_>) {
             debug!(%service, %client, %version, "TLS started");
         }
         Event::TlsFailed { service, client, why } => info!(%service, %client, %why, "TLS failed"),
+        Event::Probed { probe, subject, target, reached, outcome, duration } => {
+            let took = Took(duration);
+            info!(%probe, about = subject, host = %target, %reached, outcome, %took, "host asked");
+        }
+        Event::ProbeHeldBack { probe, subject, why } => {
+            debug!(%probe, about = subject, %why, "host not asked");
+        }
         Event::SignIn { service, client, account, outcome: SignInOutcome::Ok } => {
             info!(%service, %client, account, "signed in");
         }

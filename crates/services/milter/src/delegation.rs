@@ -16,6 +16,7 @@ use crate::Service;
 use crate::client::{self, Client};
 use crate::connection::{Connection, Read, Wire, Work};
 use crate::house::{House, TAG, tag};
+use crate::judgement::Taken;
 use crate::transaction::Transaction;
 use crate::{record, refusal};
 
@@ -123,6 +124,8 @@ impl Asking<'_> {
     /// Records what the connection was asked about.
     fn close(&mut self) {
         let Some(Case { client, collector, transaction, held, .. }) = self.case.take() else { return };
+        // Whether the mail came to anything is not told here: only offences are reported.
+        self.house.report_offences(&transaction, &collector, Taken::No, &mut Vec::new());
         if transaction.recipients.is_empty() {
             return self.house.drop_transaction(&transaction, &client, &collector);
         }

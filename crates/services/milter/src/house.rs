@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
+use postern_feedback::Feedback;
 use postern_gate::{Collector, Fast, Gate, Trust};
 use postern_net::{Shutdown, measure};
 use postern_policy::{About, Ceiling, Listed, Policy, Profile, Stage, Verdict, judge};
@@ -26,6 +27,7 @@ pub(crate) struct House {
     policy: Arc<ArcSwap<Policy>>,
     pub(crate) events: Events,
     disk: Arc<measure::FreeDisk>,
+    pub(crate) feedback: Feedback,
     pub(crate) shutdown: Shutdown,
     ids: Arc<TraceIds>,
     sample: Sample,
@@ -33,8 +35,19 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { settings, store, gate, policy, events, disk, shutdown, ids } = parts;
-        Self { settings, store, gate, policy, events, disk, shutdown, ids, sample: Sample::default() }
+        let Parts { settings, store, gate, policy, events, disk, feedback, shutdown, ids } = parts;
+        Self {
+            settings,
+            store,
+            gate,
+            policy,
+            events,
+            disk,
+            feedback,
+            shutdown,
+            ids,
+            sample: Sample::default(),
+        }
     }
 
     /// A new identity.

@@ -5,7 +5,7 @@
 //! quarantined is kept here, and that is on stable storage before the MTA hears of it.
 //!
 //! Read `milter.rs` first: it is the story of an MTA's connection. `envelope.rs` takes connection, HELO, MAIL and
-//! RCPT, `message.rs` the message and its end. `delegation.rs` is the other, smaller door. `service.rs` lets
+//! RCPT, `message.rs` the message and its end, `judgement.rs` the verdict on it. `delegation.rs` is the other, smaller door. `service.rs` lets
 //! connections in, `house.rs` is what both doors share.
 
 mod client;
@@ -13,6 +13,7 @@ mod connection;
 mod delegation;
 mod envelope;
 mod house;
+mod judgement;
 mod message;
 mod milter;
 mod record;

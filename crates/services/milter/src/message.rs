@@ -8,15 +8,19 @@ use postern_events::{Route, Stage as At};
 use postern_gate::{Collector, Trust};
 use postern_message::{Fields, Protocol, Received, Transmission};
 use postern_milter::{Answer, Change};
-use postern_policy::{Action, Rdns, Stage, judge};
+use postern_policy::Rdns;
 use postern_store::{Acceptance, BodyWriter, Durable, MessageCopy, Outcome, StoreError};
 use postern_types::{Address, Domain, Refusal, Timestamp};
 
 use crate::client::Client;
 use crate::house::{House, TAG, TRACE, tag};
+use crate::judgement::{Known, Taken};
 use crate::milter::{Session, Visit};
 use crate::transaction::{Intake, Placement, Recipient, Transaction};
 use crate::{record, refusal};
+
+/// rfc8601: the field that says what authentication has found.
+const RESULTS: &str = "Authentication-Results";
 
 impl Session<'_> {
     /// A header field. The MTA wants no answer.
@@ -56,17 +60,16 @@ impl Session<'_> {
         }
         transaction.message.header.extend_from_slice(b"\r\n");
         transaction.message.size += 2;
-        judge_header(self.house, transaction, collector).await?;
+        let known = self.house.judge_header(transaction, collector).await?;
         let mut body = None;
-        if transaction.keeps() {
+        if known == Known::TheHeader || transaction.keeps() {
             let mut writer = self.house.store.body();
-            writer
-                .write(&transaction.message.header)
-                .await
-                .map_err(|e| failed(self.house, transaction, "write", &e))?;
+            let header = collector.without_forged(&transaction.message.header);
+            let written = writer.write(&header).await;
+            written.map_err(|error| failed(self.house, transaction, "write", &error))?;
             body = Some(writer);
         }
-        transaction.message.stage = Intake::Body(body);
+        transaction.message.stage = Intake::Body(known, body);
         Ok(())
     }
 
@@ -79,11 +82,16 @@ impl Session<'_> {
     }
 
     async fn keep_piece(&mut self, piece: &[u8]) -> Result<Answer, Refusal> {
-        let Some(Visit { transaction: Some(transaction), .. }) = &mut self.visit else {
+        let Some(Visit { collector, transaction: Some(transaction), .. }) = &mut self.visit else {
             return Ok(Answer::Continue);
         };
         transaction.message.size += piece.len() as u64;
-        let Intake::Body(Some(writer)) = &mut transaction.message.stage else { return Ok(Answer::Skip) };
+        let Intake::Body(known, Some(writer)) = &mut transaction.message.stage else {
+            return Ok(Answer::Skip);
+        };
+        if *known == Known::TheHeader {
+            collector.body(piece);
+        }
         let written = writer.write(piece).await;
         written.map_err(|error| failed(self.house, transaction, "write", &error))?;
         Ok(Answer::Continue)
@@ -99,7 +107,7 @@ impl Session<'_> {
     async fn finish(&mut self, piece: &[u8]) -> Result<(), Refusal> {
         let in_header = |session: &Self| {
             let transaction = session.visit.as_ref().and_then(|visit| visit.transaction.as_ref());
-            transaction.is_some_and(|t| !matches!(t.message.stage, Intake::Body(_)))
+            transaction.is_some_and(|t| !matches!(t.message.stage, Intake::Body(..)))
         };
         // A message may have no header, and then no end of it.
         if in_header(self) {
@@ -113,10 +121,15 @@ impl Session<'_> {
             return Ok(());
         };
         let stage = std::mem::take(&mut transaction.message.stage);
+        if let Intake::Body(Known::TheHeader, _) = stage {
+            collector.end();
+            self.house.judge_message(transaction, collector).await?;
+        }
         let kept = match stage {
-            Intake::Body(Some(writer)) => {
+            Intake::Body(_, Some(writer)) if transaction.keeps() => {
                 Some(keep(self.house, transaction, client, collector, writer, tls.as_deref()).await?)
             }
+            // Nobody's after all: what was written goes with the writer.
             _ => None,
         };
         learn(self.house, transaction, collector).await;
@@ -127,6 +140,7 @@ impl Session<'_> {
         }
         if let Some(visit) = &mut self.visit {
             visit.messages += 1;
+            visit.report(self.house, Taken::Yes);
             visit.transaction = None;
         }
         Ok(())
@@ -174,26 +188,9 @@ impl Session<'_> {
 
     /// The fields that we add; forged ones go.
     fn mark(&mut self) {
-        let Some(Visit { transaction: Some(transaction), .. }) = &self.visit else { return };
-        let passed = || transaction.recipients.iter().filter(|recipient| !recipient.is_kept());
-        let worst = passed().filter(|r| r.placement == Placement::Tag).max_by_key(|r| r.verdict.score);
-        let mut changes = Vec::new();
-        for name in [TAG, TRACE] {
-            let forged =
-                Fields::with_limit(&transaction.message.header, usize::MAX).filter(|f| f.is(name)).count();
-            // The last first: see `Change::ChangeHeader`.
-            for index in (1..=u32::try_from(forged).unwrap_or(u32::MAX)).rev() {
-                changes.push(Change::ChangeHeader { index, name: name.to_owned(), value: Vec::new() });
-            }
-        }
-        let add = |name: &str, value: String| Change::AddHeader {
-            name: name.to_owned(),
-            value: value.into_bytes(),
-        };
-        changes.push(add(TRACE, transaction.trace.to_string()));
-        changes.extend(worst.map(|recipient| add(TAG, tag(&recipient.verdict))));
+        let Some(Visit { collector, transaction: Some(transaction), .. }) = &self.visit else { return };
         let trace = transaction.trace;
-        for change in changes {
+        for change in marks(transaction, collector) {
             if let Err(error) = self.protocol.change(change) {
                 tracing::warn!(%trace, %error, "a message is not marked");
             }
@@ -203,50 +200,61 @@ impl Session<'_> {
     fn refuse_message(&mut self, refusal: &Refusal) {
         self.refuse(refusal);
         let Some(visit) = &mut self.visit else { return };
+        visit.report(self.house, Taken::No);
         if let Some(transaction) = visit.transaction.take() {
             self.house.refuse_transaction(&transaction, &visit.client, &visit.collector, refusal, At::End);
         }
     }
 }
 
-/// The verdict with the header known. A refusal holds for the whole message only when every recipient's
-/// verdict is one; else the copies that fail are kept in quarantine, never dropped or bounced.
-async fn judge_header(
-    house: &House,
-    transaction: &mut Transaction,
-    collector: &mut Collector,
-) -> Result<(), Refusal> {
-    let policy = house.policy();
-    let addresses: Vec<&Address> =
-        transaction.recipients.iter().map(|recipient| &recipient.address).collect();
-    collector.headers(&transaction.message.header, &addresses);
-    let evidence = collector.evidence(Stage::Data).await;
-    let mut refused = Vec::new();
-    for recipient in &mut transaction.recipients {
-        recipient.verdict = judge(evidence, &policy, &recipient.profile, Stage::Data);
-        recipient.placement = match &recipient.verdict.action {
-            Action::Deliver => recipient.placement,
-            Action::Tag => recipient.placement.max(Placement::Tag),
-            Action::Quarantine => Placement::Quarantine,
-            Action::Refuse(refusal) => {
-                refused.push(refusal.refusal(transaction.trace));
-                Placement::Quarantine
-            }
-        };
+/// The changes of the header of what the MTA delivers.
+fn marks(transaction: &Transaction, collector: &Collector) -> Vec<Change> {
+    let header = &transaction.message.header;
+    let mut changes = Vec::new();
+    for name in [TAG, TRACE, RESULTS] {
+        let of_name = Fields::with_limit(header, usize::MAX).filter(|field| field.is(name));
+        let forged = of_name.map(|field| name != RESULTS || is_forged(collector, field.raw_value()));
+        let indexes: Vec<u32> =
+            (1..).zip(forged).filter(|(_, forged)| *forged).map(|(index, _)| index).collect();
+        // The last first: see `Change::ChangeHeader`.
+        changes.extend(indexes.into_iter().rev().map(|index| Change::ChangeHeader {
+            index,
+            name: name.to_owned(),
+            value: Vec::new(),
+        }));
     }
-    match refused.pop() {
-        Some(refusal) if refused.len() + 1 == transaction.recipients.len() => Err(refusal),
-        _ => Ok(()),
+    if let Some((name, value)) = collector.report().as_deref().and_then(|field| field.split_once(':')) {
+        // rfc8601 §4.1: at the top, so that it is known from what stood there before.
+        changes.push(Change::InsertHeader {
+            index: 0,
+            name: name.to_owned(),
+            value: value.as_bytes().to_vec(),
+        });
     }
+    let add =
+        |name: &str, value: String| Change::AddHeader { name: name.to_owned(), value: value.into_bytes() };
+    changes.push(add(TRACE, transaction.trace.to_string()));
+    let passed = transaction.recipients.iter().filter(|recipient| recipient.placement == Placement::Tag);
+    let worst = passed.max_by_key(|recipient| recipient.verdict.score);
+    changes.extend(worst.map(|recipient| add(TAG, tag(&recipient.verdict))));
+    changes
+}
+
+/// Whether a stranger has written these results in our name.
+fn is_forged(collector: &Collector, value: &[u8]) -> bool {
+    let field = [RESULTS.as_bytes(), b":", value, b"\r\n\r\n"].concat();
+    collector.without_forged(&field).len() < field.len()
 }
 
 /// Whom our own users write to goes onto their allow lists: the one place where this service learns.
 async fn learn(house: &House, transaction: &Transaction, collector: &Collector) {
-    if !collector.known().client.trusted {
+    let header = &transaction.message.header;
+    let until = house.settings.learned_for;
+    if !collector.known().client.trusted || until.is_zero() || postern_message::is_automatic(header) {
         return;
     }
     let recipients: Vec<Address> = transaction.recipients.iter().map(|r| r.address.clone()).collect();
-    let until = Timestamp::now().plus(house.settings.learned_for);
+    let until = Timestamp::now().plus(until);
     if let Err(error) = house.store.learn_correspondents(&transaction.sender, &recipients, until).await {
         // The mail itself is not concerned.
         house.store_failed(transaction.trace, "learn", &error);
@@ -266,9 +274,10 @@ async fn keep(
         return Err(refusal);
     }
     let body = writer.finish().await.map_err(|error| failed(house, transaction, "sync", &error))?;
-    let received = received(house, transaction, client, collector, tls);
+    let mut prefix = collector.report().unwrap_or_default().into_bytes();
+    prefix.extend(received(house, transaction, client, collector, tls));
     let kept = transaction.recipients.iter().filter(|recipient| recipient.is_kept());
-    let copies = kept.map(|recipient| copy(house, recipient, &received)).collect();
+    let copies = kept.map(|recipient| copy(house, recipient, &prefix)).collect();
     let outcome = if transaction.passes() { Outcome::Accepted } else { Outcome::Quarantined };
     let reply = format!("250 2.0.0 OK, kept as {}", transaction.trace);
     let record = record::of(transaction, client, collector, outcome, reply);
@@ -277,7 +286,7 @@ async fn keep(
     durable.map_err(|error| failed(house, transaction, "accept", &error))
 }
 
-fn copy(house: &House, recipient: &Recipient, received: &[u8]) -> MessageCopy {
+fn copy(house: &House, recipient: &Recipient, prefix: &[u8]) -> MessageCopy {
     let verdict = &recipient.verdict;
     let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.words.as_str()).collect();
     MessageCopy::Quarantine {
@@ -287,7 +296,7 @@ fn copy(house: &House, recipient: &Recipient, received: &[u8]) -> MessageCopy {
         // A verdict is plain data; serialising it cannot fail.
         verdict: serde_json::to_string(verdict).unwrap_or_default(),
         expires_at: Timestamp::now().plus(house.settings.quarantine_for),
-        prefix: received.to_vec(),
+        prefix: prefix.to_vec(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::time::Instant;
 
 use postern_events::{Event as Happened, Service as EventService, SessionEnd};
+use postern_feedback::Offence;
 use postern_gate::Collector;
 use postern_milter::{Actions, Answer, Closing, Event, Steps, Wanted};
 use postern_types::Refusal;
@@ -15,6 +16,7 @@ use crate::Service;
 use crate::client::Client;
 use crate::connection::{Connection, Read, Wire, Work};
 use crate::house::House;
+use crate::judgement::Taken;
 use crate::transaction::Transaction;
 
 /// The session: an MTA, and the client that it has now.
@@ -33,6 +35,8 @@ pub(crate) struct Visit {
     began: Instant,
     /// Messages that were taken.
     pub(crate) messages: u32,
+    /// What the feedback list has heard of it.
+    reported: Vec<Offence>,
 }
 
 /// What must be allowed: marks are added, forged ones taken out, and whoever is quarantined leaves the envelope.
@@ -112,7 +116,14 @@ impl Session<'_> {
         let event = Happened::ConnectionOpened { service: EventService::Milter, client: client.ip };
         self.house.events.emit(&event);
         let collector = self.house.begin(&client);
-        self.visit = Some(Visit { client, collector, transaction: None, began: Instant::now(), messages: 0 });
+        self.visit = Some(Visit {
+            client,
+            collector,
+            transaction: None,
+            began: Instant::now(),
+            messages: 0,
+            reported: Vec::new(),
+        });
     }
 
     /// The client has gone.
@@ -132,6 +143,7 @@ impl Session<'_> {
     /// Ends a transaction that was not finished.
     pub(crate) fn drop_transaction(&mut self) {
         let Some(visit) = &mut self.visit else { return };
+        visit.report(self.house, Taken::No);
         if let Some(transaction) = visit.transaction.take() {
             self.house.drop_transaction(&transaction, &visit.client, &visit.collector);
         }
@@ -145,6 +157,15 @@ impl Session<'_> {
     pub(crate) fn macro_text(&self, name: &str) -> Option<String> {
         let value = self.protocol.macros().value(name).filter(|value| !value.is_empty())?;
         Some(String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+impl Visit {
+    /// Tells the feedback list what came of the transaction.
+    pub(crate) fn report(&mut self, house: &House, taken: Taken) {
+        if let Some(transaction) = &self.transaction {
+            house.report_offences(transaction, &self.collector, taken, &mut self.reported);
+        }
     }
 }
 

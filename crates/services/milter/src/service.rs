@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService};
+use postern_feedback::Feedback;
 use postern_gate::Gate;
 use postern_net::{Listener, LocalListener, Shutdown, measure};
 use postern_policy::Policy;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub events: Events,
     /// Free space where the store lives.
     pub disk: Arc<measure::FreeDisk>,
+    /// Where sessions report what hosts were caught at.
+    pub feedback: Feedback,
     /// The end of the process.
     pub shutdown: Shutdown,
     /// Trace ids.

@@ -7,6 +7,8 @@ use postern_policy::{Action, Evidence, Profile, RecipientVerdict, Stage, Verdict
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
 use postern_types::{Address, Refusal, ReversePath, TraceId};
 
+use crate::judgement::Known;
+
 /// One transaction of the MTA.
 pub(crate) struct Transaction {
     pub(crate) trace: TraceId,
@@ -27,7 +29,7 @@ pub(crate) struct Transaction {
 /// A verdict, and what it was reached on.
 pub(crate) struct Judged {
     recipient: String,
-    verdict: Verdict,
+    pub(crate) verdict: Verdict,
     seen: Arc<Evidence>,
 }
 
@@ -56,6 +58,17 @@ pub(crate) enum Placement {
     Quarantine,
 }
 
+impl Placement {
+    /// Where a verdict puts the copy, if the message is not refused for everybody.
+    pub(crate) fn of(verdict: &Verdict) -> Self {
+        match verdict.action {
+            Action::Deliver => Self::Deliver,
+            Action::Tag => Self::Tag,
+            Action::Quarantine | Action::Refuse(_) => Self::Quarantine,
+        }
+    }
+}
+
 /// The message as it comes in.
 #[derive(Default)]
 pub(crate) struct Message {
@@ -75,8 +88,8 @@ pub(crate) enum Intake {
     Header,
     /// The header is larger than the limit; nothing more of it is kept.
     HeaderTooLarge,
-    /// The header was judged. With a writer where a copy is kept.
-    Body(Option<BodyWriter>),
+    /// The header was judged. With a writer where a copy is kept, or may be.
+    Body(Known, Option<BodyWriter>),
 }
 
 impl Transaction {
@@ -148,11 +161,7 @@ impl Recipient {
         verdict: Verdict,
         seen: Arc<Evidence>,
     ) -> Self {
-        let placement = match verdict.action {
-            Action::Deliver => Placement::Deliver,
-            Action::Tag => Placement::Tag,
-            Action::Quarantine | Action::Refuse(_) => Placement::Quarantine,
-        };
+        let placement = Placement::of(&verdict);
         Self { named: Vec::new(), address, account, profile, verdict, seen, placement }
     }
 

@@ -9,7 +9,9 @@ use postern_policy::{Action, Evidence, Helo, Profile, Rdns, Stage, Verdict, judg
 use postern_smtp::Flavour;
 use postern_smtp::command::{Hello, HelloVerb, Mail, Rcpt, Xclient, XclientName, Xforward, XforwardName};
 use postern_store::Resolution;
-use postern_types::{Address, Blame, Domain, ForwardPath, Host, LocalPart, Refusal, Reply, Timestamp};
+use postern_types::{
+    Address, Blame, Domain, ForwardPath, Host, LocalPart, Refusal, Reply, Timestamp, TraceId,
+};
 
 use crate::connection::Expect;
 use crate::refusal;
@@ -117,6 +119,7 @@ impl Session {
 
     /// After a transaction for which XFORWARD named a client: the connection's own counts again.
     pub(crate) fn forget_origin(&mut self) {
+        self.protocol.identify(self.trace);
         if let Some(own) = self.own.take() {
             let announced = own.announced;
             self.client = own;
@@ -135,24 +138,45 @@ impl Session {
     }
 
     pub(crate) fn mail(&mut self, mail: Mail) {
+        let refusal = self.service.cannot_take(mail.params.size.unwrap_or(0));
+        let trace = self.begin_transaction(mail);
+        match refusal {
+            None => self.protocol.reply(&Reply::new(250, Some((2, 1, 0)), "OK")),
+            Some(refusal) => self.refuse_mail(&refusal.traced(trace)),
+        }
+    }
+
+    /// MAIL for a message that says itself that it is larger than the limit.
+    pub(crate) fn too_large(&mut self, mail: Mail) {
+        let trace = self.begin_transaction(mail);
+        self.refuse_mail(&refusal::too_large().traced(trace));
+    }
+
+    fn begin_transaction(&mut self, mail: Mail) -> TraceId {
         self.drop_transaction();
         let trace = self.service.ids.next(Timestamp::now());
-        let refusal = self.service.cannot_take(mail.params.size.unwrap_or(0));
         self.collector.mail(&mail.path);
+        self.protocol.identify(trace);
         self.transaction = Some(Box::new(Transaction::new(trace, mail)));
-        if let Some(refusal) = refusal {
-            let refusal = refusal.traced(trace);
-            self.refuse_transaction(&refusal, At::Mail);
-            return self.protocol.refuse(&refusal);
-        }
-        self.protocol.reply(&Reply::new(250, Some((2, 1, 0)), "OK"));
+        trace
+    }
+
+    fn refuse_mail(&mut self, refusal: &Refusal) {
+        self.refuse_transaction(refusal, At::Mail);
+        self.protocol.refuse(refusal);
     }
 
     pub(crate) async fn rcpt(&mut self, rcpt: Rcpt) {
         let path = rcpt.path.clone();
         match self.admit(rcpt).await {
-            Ok(reply) => self.protocol.reply(&reply),
-            Err(refusal) => self.refuse_recipient(&path, &refusal),
+            Ok(reply) => {
+                self.note_recipient(None);
+                self.protocol.reply(&reply);
+            }
+            Err(refusal) => {
+                self.note_recipient(Some(&refusal));
+                self.refuse_recipient(&path, &refusal);
+            }
         }
     }
 
@@ -228,7 +252,7 @@ impl Session {
             self.collector.did_not_wait();
         }
         let policy = self.service.policy.load_full();
-        let evidence = self.collector.evidence(Stage::Rcpt).await;
+        let evidence = self.collector.settle(&policy, profile).await;
         let seen = match &mut self.transaction {
             Some(transaction) => transaction.judged_on(evidence),
             None => Arc::new(evidence.clone()),

@@ -8,12 +8,13 @@
 
 use std::time::Instant;
 
-use postern_events::{Event as Happened, MessageEvent, Route as Went, Stage as At};
+use postern_events::{Event as Happened, Route as Went, Stage as At};
 use postern_message::{delivered_to, return_path};
 use postern_smtp::server::BodyEnd;
 use postern_store::{Acceptance, Body, BodyWriter, Durable, MessageCopy, StoreError};
 use postern_types::{Refusal, Timestamp};
 
+use crate::feedback::Taken;
 use crate::protocol::Proof;
 use crate::refusal;
 use crate::session::Session;
@@ -203,25 +204,15 @@ impl Session {
             Proof::Relayed(_) => Went::Proxy,
             Proof::Both(..) => Went::Mixed,
         };
-        let recipients: Vec<&postern_types::Address> =
-            transaction.recipients.iter().map(|r| &r.address).collect();
-        self.service.events.emit(&Happened::MessageAccepted {
-            message: MessageEvent {
-                trace: transaction.trace,
-                client: self.client.address.ip(),
-                helo: &self.client.helo,
-                sender: &transaction.mail.path,
-                recipients: &recipients,
-                size: transaction.message.as_ref().map_or(0, |message| message.size),
-                duration: transaction.began.elapsed(),
-            },
-            route,
-        });
+        let told = self.told(transaction);
+        self.service.events.emit(&Happened::MessageAccepted { message: told.message(), route });
     }
 
     /// Ends an accepted transaction, with its session at the MTA behind.
     async fn end_transaction(&mut self) {
-        if let Some(behind) = self.transaction.take().and_then(|transaction| transaction.upstream) {
+        let Some(transaction) = self.transaction.take() else { return };
+        self.report_transaction(&transaction, Taken::Yes);
+        if let Some(behind) = transaction.upstream {
             behind.session.quit().await;
         }
         self.forget_origin();

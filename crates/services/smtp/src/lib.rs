@@ -10,6 +10,7 @@ mod behind;
 mod connection;
 mod door_trace;
 mod envelope;
+mod feedback;
 mod finish;
 mod held;
 mod intake;

@@ -53,6 +53,11 @@ impl Protocol {
         Self(Session::new(settings, extensions))
     }
 
+    /// Whose the refusals are that the protocol gives by itself.
+    pub(crate) fn identify(&mut self, trace: TraceId) {
+        self.0.identify(trace.to_string());
+    }
+
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
         self.0.receive(bytes);
     }

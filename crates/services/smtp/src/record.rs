@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Stage as At};
 use postern_policy::Record;
+use postern_smtp::server::Close;
 use postern_store::{Outcome, TraceRecord, TracedRecipient};
-use postern_types::{Refusal, Reply, Timestamp};
+use postern_types::{Address, Refusal, Reply, Timestamp};
 
-use crate::session::Session;
+use crate::feedback::Taken;
+use crate::refusal;
+use crate::session::{Client, Session};
 use crate::transaction::{Placement, Recipient, Transaction};
 
 impl Session {
@@ -19,29 +22,19 @@ impl Session {
         let Some(transaction) = &mut self.transaction else { return };
         transaction.refusal = Some(refusal.clone());
         let Some(transaction) = &self.transaction else { return };
-        let recipients: Vec<&postern_types::Address> =
-            transaction.recipients.iter().map(|r| &r.address).collect();
-        self.service.events.emit(&Happened::MessageRefused {
-            message: MessageEvent {
-                trace: transaction.trace,
-                client: self.client.address.ip(),
-                helo: &self.client.helo,
-                sender: &transaction.mail.path,
-                recipients: &recipients,
-                size: transaction.message.as_ref().map_or(0, |message| message.size),
-                duration: transaction.began.elapsed(),
-            },
-            stage,
-            refusal,
-        });
+        let told = self.told(transaction);
+        self.service.events.emit(&Happened::MessageRefused { message: told.message(), stage, refusal });
         self.service.store.record(self.refused_record(transaction, refusal));
-        self.transaction = None;
+        if let Some(transaction) = self.transaction.take() {
+            self.report_transaction(&transaction, Taken::No);
+        }
         self.forget_origin();
     }
 
     /// Ends a transaction that nobody finished. It is recorded when something in it was refused.
     pub(crate) fn drop_transaction(&mut self) {
         let Some(transaction) = self.transaction.take() else { return };
+        self.report_transaction(&transaction, Taken::No);
         if let Some(refusal) = &transaction.refusal {
             self.service.store.record(self.refused_record(&transaction, refusal));
         } else if !transaction.recipients.is_empty() {
@@ -51,6 +44,25 @@ impl Session {
             self.service.store.record(record);
         }
         self.forget_origin();
+    }
+
+    /// Records a session that the protocol has ended for the client's errors, if there are not too many: what it
+    /// said last has our id.
+    pub(crate) fn record_errors(&mut self, why: Close) {
+        if matches!(why, Close::Quit | Close::Refused) || !self.service.takes_sample() {
+            return;
+        }
+        let refusal = refusal::gave_up_on(why).traced(self.trace());
+        match &mut self.transaction {
+            Some(transaction) => transaction.refusal = Some(refusal),
+            None => self.record_session(&refusal),
+        }
+    }
+
+    /// What is told of a transaction as a whole.
+    pub(crate) fn told<'a>(&'a self, transaction: &'a Transaction) -> Told<'a> {
+        let recipients = transaction.recipients.iter().map(|recipient| &recipient.address).collect();
+        Told { client: &self.client, transaction, recipients }
     }
 
     /// Records a session that was refused before its first MAIL.
@@ -140,6 +152,28 @@ impl Session {
         let record = Record { evidence, verdicts };
         // Plain data with string keys: serialising it cannot fail.
         serde_json::to_string(&record).unwrap_or_default()
+    }
+}
+
+/// A transaction as log and metrics hear of it.
+pub(crate) struct Told<'a> {
+    client: &'a Client,
+    transaction: &'a Transaction,
+    recipients: Vec<&'a Address>,
+}
+
+impl Told<'_> {
+    pub(crate) fn message(&self) -> MessageEvent<'_> {
+        let Self { client, transaction, recipients } = self;
+        MessageEvent {
+            trace: transaction.trace,
+            client: client.address.ip(),
+            helo: &client.helo,
+            sender: &transaction.mail.path,
+            recipients,
+            size: transaction.message.as_ref().map_or(0, |message| message.size),
+            duration: transaction.began.elapsed(),
+        }
     }
 }
 

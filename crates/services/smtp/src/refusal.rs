@@ -4,6 +4,7 @@
 //! judgement refuses comes with the verdict. The rest is here, so that the words that
 //! people read at the other end can be read side by side.
 
+use postern_smtp::server::Close;
 use postern_store::StoreError;
 use postern_types::{Address, Blame, Refusal, Reply, TraceId};
 
@@ -22,6 +23,22 @@ pub(crate) fn relaying_denied(recipient: &Address, trace: TraceId) -> Refusal {
         format!("<{recipient}>: relaying denied, this server does not take mail for that domain ({trace})"),
     )
     .because("relaying denied")
+}
+
+/// rfc1870 §6.1: the size that MAIL declares is over the limit.
+pub(crate) fn too_large() -> Refusal {
+    Refusal::new(Blame::Content, 552, (5, 3, 4), "the message is larger than this server accepts")
+        .because("the declared SIZE is over smtp.message_size")
+}
+
+/// The protocol has ended the session: the client makes nothing but errors, or speaks another protocol.
+pub(crate) fn gave_up_on(why: Close) -> Refusal {
+    let (code, enhanced, text) = match why {
+        Close::TooManyErrors => (421, (4, 7, 0), "Too many errors"),
+        Close::LostChunk => (501, (5, 5, 4), "Syntax: BDAT octets [LAST]"),
+        _ => (554, (5, 5, 1), "This is no SMTP"),
+    };
+    Refusal::new(Blame::Protocol, code, enhanced, text).because(format!("the session was ended: {why:?}"))
 }
 
 /// The header alone is larger than the limit.

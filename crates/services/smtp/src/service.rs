@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
+use postern_feedback::Feedback;
 use postern_gate::{Collector, Fast, Gate, Trust};
 use postern_net::pressure::Input;
 use postern_net::{
@@ -75,6 +76,8 @@ pub struct Parts {
     pub pressure: Pressure,
     /// Free space where the store lives.
     pub disk: Arc<measure::FreeDisk>,
+    /// Where sessions report what hosts were caught at.
+    pub feedback: Feedback,
     /// The end of the process.
     pub shutdown: Shutdown,
     /// Trace ids.
@@ -99,6 +102,7 @@ pub struct Service {
     admission: Admission,
     pub(crate) pressure: Pressure,
     disk: Arc<measure::FreeDisk>,
+    pub(crate) feedback: Feedback,
     pub(crate) shutdown: Shutdown,
     pub(crate) ids: Arc<TraceIds>,
     sample: Sample,
@@ -119,6 +123,7 @@ impl Service {
             admission,
             pressure,
             disk,
+            feedback,
             shutdown,
             ids,
         } = parts;
@@ -138,6 +143,7 @@ impl Service {
             admission,
             pressure,
             disk,
+            feedback,
             shutdown,
             ids,
             sample: Sample::default(),
@@ -249,7 +255,10 @@ impl Service {
                 }
             };
         }
-        let session = Session::new(Arc::clone(&self), door, stream, address);
+        let mut session = Session::new(Arc::clone(&self), door, stream, address);
+        if let Some(over) = places.admitted.as_ref().and_then(Admitted::over_rate) {
+            session.collector.over_rate(over.per_minute, over.limit);
+        }
         session.note_tls();
         // Boxed: the future is large, and a spawned task is moved.
         Box::pin(session.run(places)).await;
@@ -298,6 +307,11 @@ impl Service {
     /// The refusal for an address that a list blocks, where the policy refuses for that.
     pub(crate) fn blocked(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal)> {
         self.judge_door(ip, trace).map(|(why, refusal, _)| (why, refusal))
+    }
+
+    /// Whether one more record of a client that is turned away is taken now.
+    pub(crate) fn takes_sample(&self) -> bool {
+        self.sample.takes(Timestamp::now())
     }
 
     fn judge_door(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal, Verdict)> {

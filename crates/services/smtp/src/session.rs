@@ -16,6 +16,7 @@ use postern_smtp::{Extension, Extensions};
 use postern_types::{Blame, Refusal, Reply, Timestamp, TraceId};
 
 use crate::connection::{Connection, Expect};
+use crate::feedback::Shown;
 use crate::protocol::Protocol;
 use crate::refusal;
 use crate::service::{Door, Service};
@@ -34,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) transaction: Option<Box<Transaction>>,
     /// Messages accepted so far.
     pub(crate) messages: u32,
+    /// For the feedback list.
+    pub(crate) shown: Shown,
     began: Instant,
     /// Since when the client owes us a whole command; our own time does not count.
     waiting_since: Option<Instant>,
@@ -76,7 +79,8 @@ impl Session {
             Client { address, helo: String::new(), extended: false, announced: address != stream.peer() };
         let io = Connection::new(stream);
         let settings = service.protocol_settings(door);
-        let protocol = Protocol::new(settings, Extensions::none());
+        let mut protocol = Protocol::new(settings, Extensions::none());
+        protocol.identify(trace);
         let collector = service.begin(&client, io.tls(), door);
         let now = Instant::now();
         Self {
@@ -89,6 +93,7 @@ impl Session {
             collector,
             transaction: None,
             messages: 0,
+            shown: Shown::default(),
             began: now,
             waiting_since: None,
             own: None,
@@ -106,6 +111,7 @@ impl Session {
             }
         };
         self.drop_transaction();
+        self.report_session();
         self.service.events.emit(&Happened::SessionEnded {
             service: self.door.service(),
             trace: Some(self.trace),
@@ -131,6 +137,7 @@ impl Session {
             Event::Xclient(attributes) => self.xclient(&attributes),
             Event::Xforward(attributes) => self.xforward(&attributes),
             Event::Mail(mail) => self.mail(mail),
+            Event::TooLarge(mail) => self.too_large(mail),
             Event::Rcpt(rcpt) => self.rcpt(rcpt).await,
             Event::Data => self.data(),
             Event::Body(piece) => self.body(piece).await,
@@ -144,6 +151,7 @@ impl Session {
             Event::Auth(_) | Event::AuthResponse(_) => self.protocol.refuse(&refusal::not_trusted("AUTH")),
             Event::AuthCancelled => {}
             Event::Close(why) => {
+                self.record_errors(why);
                 self.write().await?;
                 return Ok(Flow::End(end_after(why)));
             }

@@ -4,6 +4,7 @@
 //! No I/O. Whatever reads a message that came from outside has a bound on size, count and
 //! depth, and an answer for every input.
 
+mod automatic;
 mod collector;
 mod delivery;
 mod draft;
@@ -13,6 +14,7 @@ mod mime;
 mod received;
 mod summary;
 
+pub use automatic::is_automatic;
 pub use collector::{DEFAULT_HEADER_SIZE, HeaderCollector};
 pub use delivery::{HOPS, delivered_to, hop_count, return_path, was_delivered_to};
 pub use draft::{Attachment, Draft};

@@ -63,6 +63,30 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The beginning of a day in UTC, from `2026-11-22`; `None` for what is no date.
+    #[must_use]
+    pub fn parse_date(text: &str) -> Option<Self> {
+        let mut parts = text.split('-');
+        let mut number = |digits: usize| {
+            let part = parts.next().filter(|part| part.len() == digits)?;
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i64>().ok())?
+        };
+        let (year, month, day) = (number(4)?, number(2)?, number(2)?);
+        if parts.next().is_some() || !(1..=12).contains(&month) {
+            return None;
+        }
+        // The inverse of `civil`: years begin in March, so that the leap day is a year's last.
+        let shifted = if month < 3 { year - 1 } else { year };
+        let in_era = shifted.rem_euclid(400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+        let day_of_era = in_era * 365 + in_era / 4 - in_era / 100 + day_of_year;
+        let days = shifted.div_euclid(400) * 146_097 + day_of_era - 719_468;
+        let date = Self(days * DAY);
+        // The 31st of a short month would be a day of the next.
+        let civil = date.civil();
+        (civil.month == usize::try_from(month).ok()? && civil.day == day).then_some(date)
+    }
+
     /// `Sun, 22 Nov 2026 05:59:00 +0000` (RFC 5322 §3.3), always in UTC.
     #[must_use]
     pub fn to_rfc5322(self) -> String {
@@ -117,6 +141,28 @@ impl fmt::Debug for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_read_as_they_are_written() {
+        for date in ["1970-01-01", "2000-02-29", "2024-12-31", "2026-11-22", "2100-03-01"] {
+            let read = Timestamp::parse_date(date).unwrap();
+            assert!(read.to_string().starts_with(&format!("{date}T00:00:00.000Z")), "{date}: {read}");
+        }
+        for wrong in [
+            "2026-02-29",
+            "2026-04-31",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-1",
+            "26-01-01",
+            "2026-01",
+            "2026-01-01-01",
+            "",
+            "2026-01-+1",
+        ] {
+            assert_eq!(Timestamp::parse_date(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn dates_are_right() {

@@ -239,4 +239,13 @@ async fn every_connection_is_in_the_ledger_with_all_that_was_said() {
     );
     assert!(line.ended.conversation.contains("< 550 5.1.1 No such user here"));
     assert!(line.ended.duration > Duration::ZERO);
+    // What was done and what was held back is counted.
+    denied(&prober, about("ann@written.test")).await;
+    let metrics = world.events.open_metrics();
+    for counted in [
+        "postern_probes_total{probe=\"user\",reached=\"yes\"} 1",
+        "postern_probes_held_back_total{probe=\"user\"} 1",
+    ] {
+        assert!(metrics.lines().any(|line| line == counted), "no {counted} in {metrics}");
+    }
 }

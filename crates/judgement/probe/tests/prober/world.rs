@@ -22,6 +22,7 @@ pub(crate) const DAY: u64 = 86_400;
 pub(crate) struct World {
     pub(crate) dns: DnsServer,
     pub(crate) store: Store,
+    pub(crate) events: Events,
     folder: TempDir,
     now: Arc<AtomicI64>,
 }
@@ -39,7 +40,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), Options::default()).unwrap();
         let now = Arc::new(AtomicI64::new(Timestamp::now().as_millis()));
-        Self { dns: DnsServer::start().await.unwrap(), store, folder, now }
+        Self { dns: DnsServer::start().await.unwrap(), store, events: Events::new(), folder, now }
     }
 
     /// A prober as a process has it that has just started.
@@ -57,7 +58,7 @@ impl World {
             Parts {
                 dns: dns.unwrap(),
                 store: self.store.clone(),
-                events: Events::new(),
+                events: self.events.clone(),
                 clock: Arc::new(move || Timestamp::from_millis(now.load(Ordering::SeqCst))),
             },
         );
@@ -68,10 +69,10 @@ impl World {
 
     /// Closes the store and opens it again.
     pub(crate) async fn restart(self) -> Self {
-        let Self { dns, store, folder, now } = self;
+        let Self { dns, store, events, folder, now } = self;
         store.close().await.unwrap();
         let store = Store::open(folder.path(), Options::default()).unwrap();
-        Self { dns, store, folder, now }
+        Self { dns, store, events, folder, now }
     }
 
     pub(crate) fn pass(&self, seconds: u64) {

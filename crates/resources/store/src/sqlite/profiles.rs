@@ -335,11 +335,11 @@ pub(crate) fn learn(
         // An address literal is nobody's domain.
         None => Ok(true),
     };
-    if !is_ours(sender)? || !learns(connection, sender)? {
+    let now = Timestamp::now();
+    if expires_at <= now || !is_ours(sender)? || !learns(connection, sender)? {
         return Ok(0);
     }
     let owner = ListOwner::Recipient(sender.clone());
-    let now = Timestamp::now();
     let (mut new, mut changed) = (0, false);
     for recipient in recipients.iter().take(LEARNED_AT_ONCE) {
         if is_ours(recipient)? {

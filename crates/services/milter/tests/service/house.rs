@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use postern_dns::{Dns, Servers};
 use postern_events::Events;
+use postern_feedback::Feedback;
 use postern_gate::{Gate, HeaderRule, HeaderTest, NetworkList, SenderList};
 use postern_milter_service::{Door, Parts, Service, Settings};
 use postern_net::{LocalSocket, Shutdown, Socket, measure};
@@ -23,10 +24,11 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) gate: postern_gate::Settings,
     pub(crate) policy: Policy,
+    pub(crate) feedback: Feedback,
 }
 
 pub(crate) struct House {
-    pub(crate) _net: Internet,
+    pub(crate) net: Internet,
     pub(crate) store: Store,
     pub(crate) milter: SocketAddr,
     pub(crate) policy: SocketAddr,
@@ -71,7 +73,8 @@ impl House {
     }
 
     pub(crate) async fn build(change: impl FnOnce(&mut Plan)) -> Self {
-        let mut plan = Plan { settings: settings(), gate: gate_settings(), policy: policy() };
+        let mut plan =
+            Plan { settings: settings(), gate: gate_settings(), policy: policy(), feedback: Feedback::off() };
         change(&mut plan);
         let net = Internet::start().await.unwrap();
         net.dns().add(Zone::new("example.org").mx(10, "mx").a("mx", Ipv4Addr::new(127, 9, 9, 9)));
@@ -100,6 +103,7 @@ impl House {
             policy: Arc::new(ArcSwap::from_pointee(plan.policy)),
             events,
             disk: Arc::new(measure::FreeDisk::new(folder.path())),
+            feedback: plan.feedback,
             shutdown: shutdown.clone(),
             ids: Arc::new(TraceIds::new(1)),
         });
@@ -113,7 +117,7 @@ impl House {
         let local = folder.path().join("milter.sock");
         let socket = LocalSocket::bind(&local).unwrap();
         tokio::spawn(Arc::clone(&service).serve_local(Door::Milter, socket.listen().unwrap()));
-        Self { _net: net, store, milter, policy, local, shutdown, _folder: folder }
+        Self { net, store, milter, policy, local, shutdown, _folder: folder }
     }
 
     /// The traces, newest first, as soon as there are `count`: those of refusals come with the next commit.

@@ -98,6 +98,8 @@ impl Mta {
     /// The message, up to the filter's last word about it: changes, and that word.
     pub(crate) async fn message(&mut self, text: &str) -> Vec<Reply> {
         let (header, body) = text.split_once("\r\n\r\n").unwrap();
+        // MTAs keep folds as LF alone.
+        let header = header.replace("\r\n ", "\n ");
         for line in header.split("\r\n") {
             let (name, value) = line.split_once(':').unwrap();
             let (name, value) = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
@@ -119,6 +121,7 @@ impl Mta {
             let is_change = matches!(
                 reply,
                 Reply::AddHeader { .. }
+                    | Reply::InsertHeader { .. }
                     | Reply::ChangeHeader { .. }
                     | Reply::DeleteRecipient(_)
                     | Reply::Progress

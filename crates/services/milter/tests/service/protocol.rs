@@ -1,10 +1,12 @@
 //! Conversations by the milter protocol.
 
 use postern_milter::{Command, Connect, Peer, Reply, Stage};
+use postern_policy::Test;
 use postern_store::Outcome;
+use postern_testnet::Zone;
 use tokio::net::UnixStream;
 
-use crate::house::{BLOCKED, CLEAN, House, MESSAGE, OURS, about, address};
+use crate::house::{BLOCKED, CLEAN, House, MESSAGE, OURS, about, address, domain};
 use crate::mta::{Mta, added, says, withdrawn};
 
 #[tokio::test]
@@ -136,7 +138,7 @@ async fn a_full_disk_puts_quarantined_mail_off_and_lets_other_mail_pass() {
 async fn our_own_users_are_not_tested_and_their_correspondents_are_learned() {
     let house = House::start().await;
     let local = postern_store::Route::Mailbox;
-    house.store.add_domain(crate::house::domain("example.test"), local).await.unwrap();
+    house.store.add_domain(domain("example.test"), local).await.unwrap();
     house.store.add_account(address("ann@example.test"), "!".to_owned()).await.unwrap();
     let mut mta = Mta::connect(house.milter).await;
     // By the network that they are on, by signing in at the MTA, and by being on its host.
@@ -194,6 +196,75 @@ async fn forged_marks_are_taken_out() {
         })
         .collect();
     assert_eq!(deleted, [2, 1]);
+}
+
+#[tokio::test]
+async fn who_stands_behind_a_message_is_reported_and_forged_reports_go() {
+    let house = House::build(|plan| {
+        plan.gate.our_names = vec![domain("mx.example.test")];
+        plan.gate.off.retain(|&test| test != Test::Spf);
+    })
+    .await;
+    house.net.dns().add(Zone::new("example.com").mx(10, "mx").txt("@", "v=spf1 ip4:127.0.0.8 -all"));
+    let mut mta = Mta::connect(house.milter).await;
+    mta.client(CLEAN).await;
+    mta.envelope("carl@example.com", &["ann@example.test", "bob@example.test"]).await;
+    let forged = "Authentication-Results: elsewhere.test; spf=fail\r\n\
+        Authentication-Results: mx.example.test; dkim=pass\r\n";
+    let replies = mta.message(&format!("{forged}{MESSAGE}")).await;
+    let Some(Reply::InsertHeader { index: 0, name, value }) =
+        replies.iter().find(|reply| matches!(reply, Reply::InsertHeader { .. }))
+    else {
+        panic!("{replies:?}")
+    };
+    assert_eq!(name, b"Authentication-Results");
+    let value = String::from_utf8_lossy(value);
+    assert!(value.starts_with(" mx.example.test;") && value.contains("spf=pass"), "{value}");
+    let gone = Reply::ChangeHeader { index: 2, name: name.clone(), value: Vec::new() };
+    assert_eq!(
+        replies.iter().filter(|reply| matches!(reply, Reply::ChangeHeader { .. })).collect::<Vec<_>>(),
+        [&gone]
+    );
+    // The copy that is kept has them too, and not the forged ones.
+    mta.envelope("carl@example.com", &["bob@example.test"]).await;
+    assert_eq!(mta.message(&format!("{forged}{}", about("doubtful"))).await, [Reply::Discard]);
+    let text = house.quarantine().await.remove(0).text;
+    assert!(text.starts_with("Authentication-Results: mx.example.test;"), "{text}");
+    assert!(
+        text.contains("elsewhere.test; spf=fail") && !text.contains("mx.example.test; dkim=pass"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_held_for_its_signature_goes_on_when_nothing_stands_against_it() {
+    let house = House::build(|plan| {
+        plan.gate.our_names = vec![domain("mx.example.test")];
+        plan.gate.off.retain(|&test| test != Test::Dkim);
+    })
+    .await;
+    let mut mta = Mta::connect(house.milter).await;
+    mta.client(CLEAN).await;
+    let signed = format!(
+        "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=none; h=from;\r\n \
+         bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n{MESSAGE}"
+    );
+    mta.envelope("carl@example.org", &["ann@example.test"]).await;
+    let replies = mta.message(&signed).await;
+    assert_eq!(replies.last(), Some(&Reply::Continue), "{replies:?}");
+    assert!(house.quarantine().await.is_empty());
+    assert!(
+        replies.iter().any(|reply| matches!(reply, Reply::InsertHeader { value, .. }
+        if String::from_utf8_lossy(value).contains("dkim="))),
+        "{replies:?}"
+    );
+    // Refused early where no signature could save it, kept at its end where a recipient wants that.
+    mta.envelope("carl@example.org", &["ann@example.test"]).await;
+    let replies = mta.message(&signed.replace("Subject: Hello", "Subject: pills")).await;
+    assert!(says(&replies[0], "550 5.7.1 *"), "{replies:?}");
+    mta.envelope("carl@example.org", &["ann@example.test", "bob@example.test"]).await;
+    assert_eq!(mta.message(&signed.replace("Subject: Hello", "Subject: pills")).await, [Reply::Discard]);
+    assert_eq!(house.quarantine().await.len(), 2);
 }
 
 #[tokio::test]

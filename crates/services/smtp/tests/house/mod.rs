@@ -28,6 +28,7 @@ pub struct Plan {
     pub policy: Policy,
     pub limits: limit::Settings,
     pub pressure: pressure::Settings,
+    pub feedback: postern_feedback::Feedback,
     /// Whether there is a certificate.
     pub tls: bool,
 }
@@ -46,6 +47,7 @@ impl Default for Plan {
             policy: Policy::default(),
             limits: limit::Settings::default(),
             pressure: pressure::Settings { free_disk: None, ..pressure::Settings::default() },
+            feedback: postern_feedback::Feedback::off(),
             tls: false,
         }
     }
@@ -113,6 +115,7 @@ impl House {
             admission: Admission::new(plan.limits),
             pressure: pressure.clone(),
             disk: Arc::new(measure::FreeDisk::new(folder.path())),
+            feedback: plan.feedback,
             shutdown: shutdown.clone(),
             ids: Arc::new(TraceIds::new(1)),
         });

@@ -1,0 +1,409 @@
+//! `postern test receive FILE`: one message through everything, and nothing is left of it.
+//!
+//! The real service holds the session, on a copy of the store without mail ([`Store::rehearsal`]); behind it stands
+//! a host that takes everything and keeps nothing. So the replies, the evidence and the verdicts are those
+//! that a client at that address would get.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use postern_config::Config;
+use postern_events::Events;
+use postern_message::Fields;
+use postern_net::Stream;
+use postern_smtp_service::Door;
+use postern_store::{Options, Route, Store, TraceQuery};
+use postern_testnet::SmtpPeer;
+use postern_types::{Address, ForwardPath, Network, ReversePath, TraceId};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::explain::{parse, read};
+use super::policy::with_draft;
+use crate::compose;
+use crate::failure::{Failure, Status};
+use crate::file;
+use crate::judged::{Judgement, Policies, explained, shown};
+use crate::open::with_store;
+use crate::output::Output;
+use crate::serve::{Shared, smtp_service};
+
+/// What the last work of the session may take.
+const LAST_WORK: Duration = Duration::from_secs(10);
+/// The longest reply line that is read; our own are shorter.
+const LINE_MAX: u64 = 4096;
+
+/// Trying things out, with nothing left of it
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum TestCommand {
+    Receive(Receive),
+}
+
+/// Play one message through all tests, as if a client at that address sent it: replies, evidence, verdicts
+///
+/// The DNS is asked, as it would be. Nothing is delivered or stored, no list is written, no host is connected to;
+/// the MTA behind is not asked either: it is taken to accept everybody. Exit code 1: somebody would not get it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Receive {
+    /// The message; `-` is standard input
+    file: String,
+    /// The client's address
+    #[arg(long)]
+    ip: IpAddr,
+    /// The name that it gives in EHLO
+    #[arg(long)]
+    helo: String,
+    /// The sender; empty is the null sender
+    #[arg(long, value_parser = sender)]
+    mail_from: ReversePath,
+    /// The recipients
+    #[arg(long, required = true, num_args = 1.., value_parser = recipient)]
+    rcpt: Vec<ForwardPath>,
+    /// Settings to try: a whole configuration, or only what is to change
+    #[arg(long, value_name = "FILE")]
+    policy_draft: Option<PathBuf>,
+}
+
+fn sender(text: &str) -> Result<ReversePath, String> {
+    let bare = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+    ReversePath::parse(bare).map_err(|error| error.to_string())
+}
+
+fn recipient(text: &str) -> Result<ForwardPath, String> {
+    let bare = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')).unwrap_or(text);
+    if bare.eq_ignore_ascii_case("postmaster") {
+        return Ok(ForwardPath::Postmaster);
+    }
+    Address::parse(bare).map(ForwardPath::Address).map_err(|error| error.to_string())
+}
+
+impl TestCommand {
+    pub(crate) fn run(self, named: Option<&Path>, out: Output) -> Result<Status, Failure> {
+        let Self::Receive(receive) = self;
+        receive.run(named, out)
+    }
+}
+
+impl Receive {
+    fn run(self, named: Option<&Path>, out: Output) -> Result<Status, Failure> {
+        let mut config = file::load(named)?;
+        if let Some(draft) = &self.policy_draft {
+            config = with_draft(&config, draft)?;
+        }
+        let content = read(&self.file)?;
+        let (message, stripped) = as_it_came(&content, config.server.hostname.as_str());
+        let played = with_store(&config, async |store| self.play(&store, config.clone(), message).await)?;
+        let note =
+            stripped.then(|| "The lines that this server had put on top of the message were left out.");
+        let played =
+            Played { notes: played.notes.into_iter().chain(note.map(str::to_owned)).collect(), ..played };
+        out.value(&played)?;
+        Ok(if played.everybody_gets_it(self.rcpt.len()) { Status::Fine } else { Status::Finding })
+    }
+
+    async fn play(&self, house: &Store, mut config: Config, message: &[u8]) -> Result<Played, Failure> {
+        let folder = tempfile::tempdir().map_err(Failure::io("cannot make a folder for the rehearsal"))?;
+        let data = folder.path().join("data");
+        house.rehearsal(&data).await?;
+        config.server.data.clone_from(&data);
+        // The session is in the clear, and needs no room for mail.
+        (config.tls.certificate, config.tls.key) = (None, None);
+        config.smtp.minimum_free_disk.0 = 0;
+        let sink = SmtpPeer::sink().name("behind.test").start_at((Ipv4Addr::LOCALHOST, 0).into()).await;
+        let sink = sink.map_err(Failure::io("cannot listen on 127.0.0.1"))?;
+        let mut notes = Vec::new();
+        let shared = Shared::new(config, Options::default(), Events::new()).await?;
+        for domain in shared.store.domains().await? {
+            if domain.route != Route::Mailbox {
+                notes.push(format!("The MTA behind was not asked about recipients in {}.", domain.name));
+                shared.store.set_route(domain.name, Route::Proxy(sink.address().to_string())).await?;
+            }
+        }
+        // DNS lists are asked only once they are known to be well.
+        shared.gate.check_zones().await;
+        let session = self.converse(&shared, message).await?;
+        shared.shutdown.begin(LAST_WORK);
+        let (config, store) = (shared.config.load_full(), shared.store.clone());
+        drop(shared);
+        store.close().await?;
+        let (outcome, judgements) = judged(&data, &config).await?;
+        Ok(Played { session, outcome, judgements, notes })
+    }
+
+    /// The session itself, over loopback; the client's address goes ahead in a PROXY header.
+    async fn converse(&self, shared: &Shared, message: &[u8]) -> Result<Vec<Exchange>, Failure> {
+        let failed = || Failure::io("the session broke");
+        let config = shared.config.load_full();
+        let mut settings = compose::smtp::settings(&config);
+        settings.trust.proxy_protocol = [Network::single(Ipv4Addr::LOCALHOST.into())].into_iter().collect();
+        let service = smtp_service(shared, &config, settings)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed())?;
+        let client = TcpStream::connect(listener.local_addr().map_err(failed())?).await.map_err(failed())?;
+        let (accepted, _) = listener.accept().await.map_err(failed())?;
+        let serve = service.serve_one(Door::Smtp, Stream::from_tcp(accepted).map_err(failed())?);
+        let mut client = Client { stream: BufReader::new(client), exchanges: Vec::new() };
+        let talk = async {
+            let told = client.talk(self, message).await;
+            (client, told)
+        };
+        let ((), (client, told)) = tokio::join!(serve, talk);
+        told.map_err(failed())?;
+        Ok(client.exchanges)
+    }
+}
+
+/// The message as it came: what this server put on top when it stored it is cut off, down to its `Received`.
+fn as_it_came<'a>(content: &'a [u8], hostname: &str) -> (&'a [u8], bool) {
+    const OURS: [&str; 5] =
+        ["Return-Path", "Delivered-To", "X-Postern-Verdict", "Authentication-Results", "Received-SPF"];
+    let by = format!("by {hostname} with ");
+    for field in Fields::with_limit(content, 16) {
+        let value = String::from_utf8_lossy(&field.value()).into_owned();
+        if field.is("Received") {
+            let ours = value.split_whitespace().collect::<Vec<_>>().join(" ").contains(&by);
+            return if ours { (behind(content, field.raw_value()), true) } else { (content, false) };
+        }
+        if !OURS.iter().any(|name| field.is(name)) {
+            break;
+        }
+    }
+    (content, false)
+}
+
+/// What stands in `content` behind the line that ends with `part` of it.
+fn behind<'a>(content: &'a [u8], part: &[u8]) -> &'a [u8] {
+    let end = part.as_ptr_range().end.addr().saturating_sub(content.as_ptr().addr());
+    let rest = content.get(end..).unwrap_or_default();
+    let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+    rest.strip_prefix(b"\n").unwrap_or(rest)
+}
+
+/// What the rehearsal's store knows of the transaction.
+async fn judged(data: &Path, config: &Config) -> Result<(Option<Outcome>, Vec<Judgement>), Failure> {
+    let store = Store::open(data, Options::tool())?;
+    let traces = store.traces(TraceQuery::default()).await?;
+    let mut result = (None, Vec::new());
+    // The latest first; the one that a message made, or else what refused the session.
+    for summary in traces {
+        let record = store.trace(summary.id).await?;
+        if record.evidence.is_empty() {
+            continue;
+        }
+        let mut policies = Policies::of(store.clone(), config);
+        let (judgements, _) = explained(&parse(&record.evidence)?, &mut policies, record.id).await?;
+        let evidence = serde_json::from_str(&record.evidence).unwrap_or_default();
+        let outcome =
+            Outcome { id: record.id, ended: record.outcome.as_str(), reply: record.reply, evidence };
+        let found = !judgements.is_empty();
+        result = (Some(outcome), judgements);
+        if found {
+            break;
+        }
+    }
+    store.close().await?;
+    Ok(result)
+}
+
+/// The client's side.
+struct Client {
+    stream: BufReader<TcpStream>,
+    exchanges: Vec<Exchange>,
+}
+
+/// A command and its reply.
+#[derive(Debug, serde::Serialize)]
+struct Exchange {
+    /// Empty for the greeting.
+    command: String,
+    reply: Vec<String>,
+}
+
+impl Exchange {
+    fn is_positive(&self) -> bool {
+        self.reply.last().is_some_and(|line| line.starts_with(['2', '3']))
+    }
+}
+
+impl Client {
+    async fn talk(&mut self, told: &Receive, message: &[u8]) -> std::io::Result<()> {
+        let family = if told.ip.is_ipv4() { "TCP4 " } else { "TCP6 " };
+        let own = if told.ip.is_ipv4() { "127.0.0.1" } else { "::1" };
+        let header = format!("PROXY {family}{} {own} 40000 25\r\n", told.ip);
+        self.stream.get_mut().write_all(header.as_bytes()).await?;
+        self.reply(String::new()).await?;
+        if !self.went_well() || !self.say(&format!("EHLO {}", plain(&told.helo))).await? {
+            return self.quit().await;
+        }
+        let offered = self.exchanges.last().map(|exchange| exchange.reply.join("\n")).unwrap_or_default();
+        let mut mail = format!("MAIL FROM:<{}>", told.mail_from);
+        if offered.contains("8BITMIME") && !message.is_ascii() {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        let beyond = !mail.is_ascii() || told.rcpt.iter().any(|rcpt| !rcpt.to_string().is_ascii());
+        if beyond && offered.contains("SMTPUTF8") {
+            mail.push_str(" SMTPUTF8");
+        }
+        let mut accepted = 0;
+        if self.say(&mail).await? {
+            for rcpt in &told.rcpt {
+                accepted += usize::from(self.say(&format!("RCPT TO:<{rcpt}>")).await?);
+            }
+        }
+        if accepted > 0 && self.say("DATA").await? {
+            self.stream.get_mut().write_all(&dotted(message)).await?;
+            self.reply("(the message)".into()).await?;
+        }
+        self.quit().await
+    }
+
+    /// Says something; whether the answer is good.
+    async fn say(&mut self, command: &str) -> std::io::Result<bool> {
+        self.stream.get_mut().write_all(format!("{command}\r\n").as_bytes()).await?;
+        self.reply(command.to_owned()).await?;
+        Ok(self.went_well())
+    }
+
+    fn went_well(&self) -> bool {
+        self.exchanges.last().is_some_and(Exchange::is_positive)
+    }
+
+    /// A session that the server has ended needs no QUIT.
+    async fn quit(&mut self) -> std::io::Result<()> {
+        let ended = self.exchanges.last().is_none_or(|last| {
+            last.reply.last().is_none_or(|line| line.starts_with("421") || line.starts_with("521"))
+        });
+        if !ended {
+            // The server may have closed after its reply: what was said stands.
+            let _ = self.say("QUIT").await;
+            self.exchanges.retain(|exchange| exchange.command != "QUIT" || !exchange.reply.is_empty());
+        }
+        Ok(())
+    }
+
+    async fn reply(&mut self, command: String) -> std::io::Result<()> {
+        use tokio::io::AsyncReadExt;
+        let mut reply = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut self.stream).take(LINE_MAX).read_until(b'\n', &mut line).await;
+            if read.unwrap_or(0) == 0 {
+                break;
+            }
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let last = line.as_bytes().get(3) != Some(&b'-');
+            reply.push(line);
+            if last {
+                break;
+            }
+        }
+        self.exchanges.push(Exchange { command, reply });
+        Ok(())
+    }
+}
+
+/// No command of its own comes from an argument.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// The message as DATA carries it: lines end in CR LF, dots are doubled (rfc5321 §4.5.2).
+fn dotted(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + message.len() / 32 + 8);
+    for line in message.split_inclusive(|&b| b == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        out.extend_from_slice(text);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b".\r\n");
+    out
+}
+
+/// How the transaction ended.
+#[derive(Debug, serde::Serialize)]
+struct Outcome {
+    id: TraceId,
+    ended: &'static str,
+    reply: String,
+    evidence: serde_json::Value,
+}
+
+/// The session as it would have gone, and why.
+#[derive(Debug, serde::Serialize)]
+struct Played {
+    session: Vec<Exchange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    judgements: Vec<Judgement>,
+    notes: Vec<String>,
+}
+
+impl Played {
+    /// Whether every one of so many recipients would find it in the mailbox.
+    fn everybody_gets_it(&self, recipients: usize) -> bool {
+        use postern_policy::ActionKind::{Deliver, Tag};
+        let gets = |judgement: &&Judgement| matches!(judgement.explanation.action, Deliver | Tag);
+        let message = self.session.iter().find(|exchange| exchange.command == "(the message)");
+        message.is_some_and(Exchange::is_positive)
+            && self.judgements.iter().filter(gets).count() >= recipients
+    }
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Exchange { command, reply } in &self.session {
+            if !command.is_empty() {
+                writeln!(f, "C: {}", shown(command))?;
+            }
+            for line in reply {
+                writeln!(f, "S: {}", shown(line))?;
+            }
+        }
+        if let Some(Outcome { ended, .. }) = &self.outcome {
+            writeln!(f, "\nIt would have ended as {ended}.")?;
+        }
+        for judgement in &self.judgements {
+            writeln!(f, "\n{judgement}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "{note}")?;
+        }
+        writeln!(f, "Nothing was delivered or stored.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_lines_are_left_out() {
+        let stored = b"Return-Path: <a@b.test>\r\nDelivered-To: ann@example.org\r\nReceived: from x (unknown [192.0.2.1])\r\n\
+            \tby mail.example.org with ESMTP id 06y5ygaw1em01;\r\n\tSun, 22 Nov 2026 05:59:00 +0000\r\n\
+            From: a@b.test\r\n\r\nhello\r\n";
+        let (rest, stripped) = as_it_came(stored, "mail.example.org");
+        assert!(stripped && rest.starts_with(b"From: a@b.test\r\n"));
+        assert_eq!(as_it_came(stored, "mx.example.net"), (&stored[..], false));
+        let plain = b"From: a@b.test\n\nhello\n";
+        assert_eq!(as_it_came(plain, "mail.example.org"), (&plain[..], false));
+    }
+
+    #[test]
+    fn a_message_is_made_fit_for_data() {
+        assert_eq!(dotted(b"a: b\n\n.\n..x\r\nend"), b"a: b\r\n\r\n..\r\n...x\r\nend\r\n.\r\n");
+        assert_eq!(dotted(b""), b".\r\n");
+    }
+
+    #[test]
+    fn senders_are_read_with_and_without_brackets() {
+        assert_eq!(sender("<>").unwrap(), ReversePath::Null);
+        assert_eq!(sender("").unwrap(), ReversePath::Null);
+        assert_eq!(sender("<a@b.test>").unwrap(), sender("a@b.test").unwrap());
+        assert!(sender("a b").is_err());
+    }
+}

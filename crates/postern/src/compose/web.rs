@@ -1,0 +1,93 @@
+//! `[web]`, `[quarantine]`: the quarantine's pages, and the digests that lead there.
+
+use std::sync::Arc;
+
+use postern_config::{Config, WebProtocol};
+use postern_store::Store;
+use postern_types::{Timestamp, TraceIds};
+use postern_web::{Digests, LinkSettings, Limits, PublicUrl, Settings};
+
+use crate::failure::Failure;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
+    let web = &config.web;
+    let defaults = Settings::new(&config.server.hostname);
+    Ok(Settings {
+        url: url(config)?,
+        session: web.session,
+        limits: Limits { connections: web.connections, per_host: web.per_host, ..defaults.limits },
+    })
+}
+
+/// Where browsers reach the pages. Behind a proxy, that is the proxy's usual port.
+fn url(config: &Config) -> Result<PublicUrl, Failure> {
+    let text = match (&config.web.url, config.listen.web.first()) {
+        (Some(url), _) => url.as_str().to_owned(),
+        (None, Some(first)) if config.web.protocol == WebProtocol::Https && !matches!(first.port(), 0 | 443) => {
+            format!("https://{}:{}", config.server.hostname, first.port())
+        }
+        (None, _) => format!("https://{}", config.server.hostname),
+    };
+    PublicUrl::parse(&text).map_err(|error| Failure::Finding(format!("web.url: {error}")))
+}
+
+/// Digests; with links where there are pages for them to lead to.
+pub(crate) fn digests(config: &Config, store: &Store, ids: Arc<TraceIds>) -> Result<Digests, Failure> {
+    let has_pages = !config.listen.web.is_empty() || config.web.url.is_some();
+    let links = match has_pages {
+        true => Some(LinkSettings { url: url(config)?, lasts: config.quarantine.link_for }),
+        false => None,
+    };
+    Ok(Digests::new(store.clone(), ids, config.server.hostname.clone(), links))
+}
+
+/// The last time at or before `now` that digests were to go out.
+pub(crate) fn digest_time(config: &Config, now: Timestamp) -> Timestamp {
+    let at = i64::from(config.quarantine.digest_hour) * HOUR;
+    let today = now.as_millis().div_euclid(DAY) * DAY + at;
+    Timestamp::from_millis(if today <= now.as_millis() { today } else { today - DAY })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::rows::rows;
+
+    fn config(text: &str) -> Config {
+        let text = format!("{text}\n[server]\nhostname = \"mail.example.org\"");
+        Config::parse(Path::new("postern.toml"), &text, rows()).unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_part() {
+        let config = config("");
+        assert_eq!(settings(&config).unwrap(), Settings::new(&config.server.hostname));
+    }
+
+    #[test]
+    fn the_pages_address_follows_from_the_port_unless_it_is_written() {
+        for (text, expected) in [
+            ("listen.web = [\"[::]:8443\"]\ntls = { certificate = \"c\", key = \"k\" }", "https://mail.example.org:8443"),
+            ("listen.web = [\"[::]:443\"]\ntls = { certificate = \"c\", key = \"k\" }", "https://mail.example.org"),
+            ("listen.web = [\"127.0.0.1:8080\"]\nweb.protocol = \"http\"", "https://mail.example.org"),
+            ("web.url = \"https://post.example.org/\"", "https://post.example.org"),
+        ] {
+            assert_eq!(settings(&config(text)).unwrap().url.to_string(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn digests_go_out_once_a_day() {
+        let config = config("quarantine.digest_hour = 6");
+        let at = |text: &str| {
+            let hours: i64 = text.parse().unwrap();
+            digest_time(&config, Timestamp::from_millis(hours * HOUR)).as_millis() / HOUR
+        };
+        assert_eq!(["5", "6", "7", "29", "30"].map(at), [-18, 6, 6, 6, 30]);
+    }
+}
