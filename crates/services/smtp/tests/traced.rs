@@ -7,7 +7,7 @@ mod house;
 use std::net::Ipv4Addr;
 
 use house::{House, data, envelope};
-use postern_net::pressure::Input;
+use postern_net::pressure::{self, Input};
 use postern_policy::{ActionKind, Points, Policy, Record, Thresholds};
 use postern_store::{Outcome, TraceRecord};
 
@@ -16,6 +16,15 @@ fn id(reply: impl ToString) -> String {
     let reply = reply.to_string();
     let (_, id) = reply.trim_end().rsplit_once('(').unwrap_or_else(|| panic!("no id in {reply}"));
     id.trim_end_matches(')').to_owned()
+}
+
+/// The traces with their evidence, newest first, as soon as there are so many.
+async fn judged(house: &House, count: usize) -> Vec<TraceRecord> {
+    let mut traces = Vec::new();
+    for found in house.traces(count).await {
+        traces.push(house.store.trace(found.id).await.unwrap());
+    }
+    traces
 }
 
 /// Every stored verdict again, from the stored evidence: the same bytes.
@@ -96,15 +105,15 @@ async fn a_session_that_ends_for_errors_leaves_a_trace() {
 
 #[tokio::test]
 async fn a_refused_first_chunk_ends_the_transaction() {
-    let house = House::start().await;
+    let house = House::build(|plan| plan.pressure = pressure::Settings::default()).await;
     let mut c = house.client().await;
     envelope_begun(&mut c).await;
     c.send("RCPT TO:<ann@example.test>").await;
     c.expect("250 *").await;
-    house.pressure.report(Input::Sessions, 1_000_000);
+    house.pressure.report(Input::FreeDisk, 0);
     c.send_bytes(b"BDAT 6 LAST\r\nhello\n").await;
-    let refused = id(c.expect("4*").await);
-    house.pressure.report(Input::Sessions, 0);
+    let refused = id(c.expect("452 4.3.1 *").await);
+    house.pressure.report(Input::FreeDisk, 1 << 40);
     // It is over for both: the next MAIL is not nested, and the first one is in the traces.
     c.send_bytes(b"BDAT 6 LAST\r\nhello\n").await;
     c.expect("503 5.5.1 *").await;
@@ -136,7 +145,7 @@ async fn a_verdict_keeps_what_it_was_reached_on() {
     c.expect("250 *").await;
     c.expect("250 *").await;
     c.expect("250 *").await;
-    let traces = house.traces(1).await;
+    let traces = judged(&house, 1).await;
     let record: Record = serde_json::from_str(&traces[0].evidence).unwrap();
     let kinds: Vec<_> = record.verdicts.iter().map(|judged| judged.verdict.action.kind()).collect();
     assert_eq!(kinds, [ActionKind::Deliver, ActionKind::Quarantine], "{}", traces[0].evidence);
@@ -170,6 +179,6 @@ async fn whatever_came_is_judged_again_to_the_same_bytes() {
         c.send("QUIT").await;
         c.expect("221 *").await;
     }
-    let traces = house.traces(4).await;
+    let traces = judged(&house, 4).await;
     assert!(assert_replayed(&traces, &strict()) >= 7);
 }

@@ -1,5 +1,7 @@
 //! The driver's answers, and what they do to the session.
 
+use std::borrow::Cow;
+
 use base64ct::{Base64, Encoding as _};
 use postern_types::{Blame, EnhancedCode, Refusal, Reply};
 
@@ -279,6 +281,11 @@ impl Session {
 
     pub(super) fn say_octets(&mut self, line: &[u8]) {
         self.write_line(line);
+        self.count_line(line);
+    }
+
+    /// An error counts as one; what is put off, as junk.
+    pub(super) fn count_line(&mut self, line: &[u8]) {
         match line.first() {
             Some(b'5') => self.error(),
             Some(b'4') => self.junk(),
@@ -286,15 +293,21 @@ impl Session {
         }
     }
 
-    /// Writes a reply of our own; a refusal says whose it is, unless it does already.
+    /// Writes a reply of our own.
     pub(super) fn write_line(&mut self, line: &[u8]) {
-        let text = line.strip_suffix(b"\r\n").unwrap_or(line);
+        let line = self.identified(line);
+        self.output.extend_from_slice(&line);
+    }
+
+    /// A reply of our own; a refusal says whose it is.
+    pub(super) fn identified<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
         let is_refusal = matches!(line.first(), Some(b'4' | b'5'));
-        if self.id.is_empty() || !is_refusal || text.ends_with(format!("({})", self.id).as_bytes()) {
-            return self.output.extend_from_slice(line);
+        match line.strip_suffix(b"\r\n") {
+            Some(text) if is_refusal && !self.id.is_empty() => {
+                Cow::Owned([text, format!(" ({})\r\n", self.id).as_bytes()].concat())
+            }
+            _ => Cow::Borrowed(line),
         }
-        self.output.extend_from_slice(text);
-        self.output.extend_from_slice(format!(" ({})\r\n", self.id).as_bytes());
     }
 
     /// Says something to a command that moves nothing.

@@ -235,7 +235,8 @@ impl Session {
         };
         // rfc3030 §2: the octets are taken and thrown away before the refusal; they are no commands.
         if let Some(problem) = problem {
-            self.discard_chunk(bdat, problem.as_bytes().to_vec());
+            let answer = self.identified(problem.as_bytes()).into_owned();
+            self.discard_chunk(bdat, answer);
             return None;
         }
         self.next_chunk(bdat)

@@ -133,7 +133,8 @@ impl Session {
             && let Phase::Discard { answer, before, .. } = std::mem::replace(&mut self.phase, Phase::Ready)
         {
             self.phase = *before;
-            self.say_octets(&answer);
+            self.output.extend_from_slice(&answer);
+            self.count_line(&answer);
         }
         None
     }
