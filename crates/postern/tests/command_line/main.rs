@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may")]
 
+mod asked;
 mod house;
 mod judged;
 mod look;
 mod manage;
 mod mistakes;
 mod names;
+mod profiles;
 mod server;
 mod units;
 

@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 
 use postern_milter_service::Settings;
+use postern_policy::Test;
 use postern_store::Outcome;
-use postern_testnet::{Client, Postfix, RunningPostfix, glob_matches};
+use postern_testnet::{Client, Postfix, RunningPostfix, Zone, glob_matches};
 
 use crate::house::{BLOCKED, CLEAN, House, MESSAGE, OURS, about, domain};
 
@@ -74,6 +75,25 @@ async fn clean_mail_reaches_its_mailbox_with_its_trace() {
     let queue_id = answers[2].rsplit(' ').next().unwrap();
     assert!(trace.reply.ends_with(queue_id), "{} {answers:?}", trace.reply);
     assert!(house.quarantine().await.is_empty());
+}
+
+#[tokio::test]
+async fn results_of_authentication_stand_at_the_top() {
+    let house = House::build(|plan| {
+        plan.gate.our_names = vec![domain("mx.example.test")];
+        plan.gate.off.retain(|&test| test != Test::Spf);
+    })
+    .await;
+    house.net.dns().add(Zone::new("example.com").mx(10, "mx").txt("@", "v=spf1 ip4:127.0.0.8 -all"));
+    let Some(postfix) = asking(&house).await else { return };
+    let forged = format!("Authentication-Results: mx.example.test; dkim=pass\r\n{MESSAGE}");
+    let answers = send(&postfix, CLEAN, "carl@example.com", &["ann"], &forged).await;
+    assert_answers(&answers, &["250 *", "250 2.0.0 Ok: queued as *"]);
+    assert!(postfix.wait_for_mailbox("ann@example.test", 1).await, "{}", postfix.log());
+    let text = postfix.mailbox("ann@example.test").remove(0);
+    let results = text.find("\nAuthentication-Results: mx.example.test;").unwrap_or(usize::MAX);
+    assert!(results < text.find("\nReceived: ").unwrap(), "{text}");
+    assert!(text.contains("spf=pass") && !text.contains("dkim=pass"), "{text}");
 }
 
 #[tokio::test]
