@@ -12,6 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::Certificate;
+use crate::tls::trusting_client;
 
 /// How long one request may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -57,6 +58,14 @@ impl HttpClient {
     /// The certificate cannot be a root.
     pub fn https(server: SocketAddr, certificate: &Certificate) -> io::Result<Self> {
         Ok(Self { tls: Some(certificate.client()?), ..Self::http(server) })
+    }
+
+    /// Talks HTTPS and takes any certificate.
+    ///
+    /// # Errors
+    /// No TLS on this machine.
+    pub fn https_unverified(server: SocketAddr) -> io::Result<Self> {
+        Ok(Self { tls: Some(trusting_client()?), ..Self::http(server) })
     }
 
     /// Comes from this address from now on.

@@ -68,7 +68,10 @@ async fn send_digests(shared: Shared, digests: Digests) {
             continue;
         }
         match send_due(&digests, time).await {
-            Ok(()) => done = Some(time),
+            Ok(()) => {
+                tracing::info!(until = %time, "digests are up to date");
+                done = Some(time);
+            }
             Err(error) => tracing::error!(%error, "digests cannot be sent: it is tried again in a minute"),
         }
     }

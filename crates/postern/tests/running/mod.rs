@@ -36,6 +36,8 @@ const USER: &str = "nobody";
 /// Everything that a test wants different.
 pub struct Plan {
     settings: BTreeMap<String, String>,
+    /// The server's own address.
+    pub ip: Ipv4Addr,
     pub accounts: Vec<String>,
     /// Domains whose mail goes to the MTA behind.
     pub behind: Vec<(String, SocketAddr)>,
@@ -69,6 +71,7 @@ impl House {
         let folder = tempfile::Builder::new().prefix("postern-e2e-").tempdir().unwrap();
         let mut plan = Plan {
             settings: defaults(ip, net.dns().address()),
+            ip,
             accounts: vec!["ann@example.test".into(), "bob@example.test".into()],
             behind: Vec::new(),
             data: None,
@@ -144,6 +147,11 @@ impl House {
 
     pub fn pop3s(&self) -> SocketAddr {
         (self.ip, 2995).into()
+    }
+
+    /// Only where `listen.web` is set to it.
+    pub fn web(&self) -> SocketAddr {
+        (self.ip, 2443).into()
     }
 
     pub fn watch(&self) -> SocketAddr {
