@@ -81,6 +81,8 @@ fn gate() {
     let config = default();
     let expected = postern_gate::Settings {
         our_names: vec![config.server.hostname.clone()],
+        // Those that nothing follows from are not made.
+        off: vec![postern_policy::Test::Relay],
         ..postern_gate::Settings::default()
     };
     assert_same!(super::gate::settings(&config, &[]), expected);
