@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postern_config::{Config, WebProtocol};
 use postern_store::Store;
 use postern_types::{Timestamp, TraceIds};
-use postern_web::{Digests, LinkSettings, Limits, PublicUrl, Settings};
+use postern_web::{Digests, Limits, LinkSettings, PublicUrl, Settings};
 
 use crate::failure::Failure;
 
@@ -26,7 +26,9 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
 fn url(config: &Config) -> Result<PublicUrl, Failure> {
     let text = match (&config.web.url, config.listen.web.first()) {
         (Some(url), _) => url.as_str().to_owned(),
-        (None, Some(first)) if config.web.protocol == WebProtocol::Https && !matches!(first.port(), 0 | 443) => {
+        (None, Some(first))
+            if config.web.protocol == WebProtocol::Https && !matches!(first.port(), 0 | 443) =>
+        {
             format!("https://{}:{}", config.server.hostname, first.port())
         }
         (None, _) => format!("https://{}", config.server.hostname),
@@ -72,8 +74,14 @@ mod tests {
     #[test]
     fn the_pages_address_follows_from_the_port_unless_it_is_written() {
         for (text, expected) in [
-            ("listen.web = [\"[::]:8443\"]\ntls = { certificate = \"c\", key = \"k\" }", "https://mail.example.org:8443"),
-            ("listen.web = [\"[::]:443\"]\ntls = { certificate = \"c\", key = \"k\" }", "https://mail.example.org"),
+            (
+                "listen.web = [\"[::]:8443\"]\ntls = { certificate = \"c\", key = \"k\" }",
+                "https://mail.example.org:8443",
+            ),
+            (
+                "listen.web = [\"[::]:443\"]\ntls = { certificate = \"c\", key = \"k\" }",
+                "https://mail.example.org",
+            ),
             ("listen.web = [\"127.0.0.1:8080\"]\nweb.protocol = \"http\"", "https://mail.example.org"),
             ("web.url = \"https://post.example.org/\"", "https://post.example.org"),
         ] {
