@@ -4,43 +4,13 @@
 
 mod running;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use postern_testnet::{Client, Postfix};
+use running::inetd::inetd;
 use running::mail::{self, SENDER};
 use running::{House, NAME};
-
-/// What inetd does, for so many connections: one process each, with the connection as all that it has.
-fn inetd(house: &House, program: &[&str], connections: usize) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let config = house.config();
-    let words: Vec<String> = program.iter().map(ToString::to_string).collect();
-    std::thread::spawn(move || {
-        for _ in 0..connections {
-            let (connection, _) = listener.accept().unwrap();
-            let [input, output, error] = [(); 3].map(|()| stdio(&connection));
-            let mut child = Command::new(env!("CARGO_BIN_EXE_postern"))
-                .args(["wrap", "--config", config.to_str().unwrap()])
-                .args(words.iter().take(1).map(|_| "--"))
-                .args(&words)
-                .stdin(input)
-                .stdout(output)
-                .stderr(error)
-                .spawn()
-                .unwrap();
-            drop(connection);
-            std::thread::spawn(move || child.wait());
-        }
-    });
-    address
-}
-
-fn stdio(connection: &TcpStream) -> Stdio {
-    OwnedFd::from(connection.try_clone().unwrap()).into()
-}
 
 /// Adds a domain as an operator does.
 fn postern(house: &House, words: &[&str]) -> String {
@@ -79,7 +49,7 @@ async fn a_program_is_the_mta() {
     let mta = postfix.mailboxes("behind.test", &["dora"]).start().await.unwrap();
     // A program that speaks SMTP on its standard input and output, and is a real Postfix.
     let (ip, port) = (mta.address().ip(), mta.address().port());
-    let speaks = format!("exec 3<>/dev/tcp/{ip}/{port}; cat <&3 & cat >&3; wait");
+    let speaks = format!("exec 3<>/dev/tcp/{ip}/{port}; cat <&3 & cat >&3; kill $!");
     let house = House::new().await;
     postern(&house, &["domain", "add", "behind.test", "--wrapped"]);
     let address = inetd(&house, &["/bin/bash", "-c", &speaks], 2);

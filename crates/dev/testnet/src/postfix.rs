@@ -323,6 +323,24 @@ impl RunningPostfix {
         files_below(&self.folder.path().join("queue/hold"))
     }
 
+    /// The messages that it holds, as its queue files have them: text between lengths.
+    #[must_use]
+    pub fn held_messages(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut folders = vec![self.folder.path().join("queue/hold")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.path() {
+                    path if path.is_dir() => folders.push(path),
+                    path => {
+                        texts.extend(fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+                    }
+                }
+            }
+        }
+        texts
+    }
+
     /// Hands a message in as a program on its own host does (`sendmail`).
     pub async fn sendmail(&self, from: &str, to: &[&str], message: &str) -> Finished {
         let sendmail = self.program.with_file_name("sendmail");

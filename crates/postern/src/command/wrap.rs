@@ -61,9 +61,20 @@ impl Wrap {
             let mut settings = compose::smtp::settings(&config);
             settings.upstream.program = program;
             let service = smtp_service(&shared, &config, settings)?;
+            // A DNS list is asked only once it is known to be well, and this process has just begun.
+            shared.gate.check_zones().await;
+            let whole = connection.try_clone().map_err(broken())?;
             let stream = Stream::from_tcp(tokio::net::TcpStream::from_std(connection).map_err(broken())?);
             service.serve_one(Door::Smtp, stream.map_err(broken())?).await;
+            // Standard input and output hold the connection open as long as this process lives. That the client is
+            // gone already is as good.
+            let _ = whole.shutdown(std::net::Shutdown::Both);
             shared.shutdown.begin(LAST_WORK);
+            // What tests have asked is worth knowing for the next connection.
+            let answered = tokio::time::timeout(config.probe.deadline, shared.prober.idle()).await;
+            if answered.is_err() {
+                tracing::info!("questions to other hosts are given up with the end of this process");
+            }
             shared.feedback.flush().await;
             let store = shared.store.clone();
             drop(shared);

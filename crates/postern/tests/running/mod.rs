@@ -7,6 +7,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 pub mod disk;
+pub mod inetd;
 pub mod mail;
 mod process;
 pub mod strace;
@@ -154,6 +155,14 @@ impl House {
         (self.ip, 2443).into()
     }
 
+    pub fn milter(&self) -> SocketAddr {
+        (self.ip, 2727).into()
+    }
+
+    pub fn policy(&self) -> SocketAddr {
+        (self.ip, 2728).into()
+    }
+
     pub fn watch(&self) -> SocketAddr {
         (self.ip, 9025).into()
     }
@@ -256,8 +265,16 @@ fn defaults(ip: Ipv4Addr, dns: SocketAddr) -> BTreeMap<String, String> {
     if Uid::effective().is_root() {
         set("server.user", format!("{USER:?}"));
     }
-    let ports =
-        [("smtp", 2525), ("smtps", 2465), ("lmtp", 2424), ("pop3", 2110), ("pop3s", 2995), ("watch", 9025)];
+    let ports = [
+        ("smtp", 2525),
+        ("smtps", 2465),
+        ("lmtp", 2424),
+        ("pop3", 2110),
+        ("pop3s", 2995),
+        ("milter", 2727),
+        ("policy", 2728),
+        ("watch", 9025),
+    ];
     for (service, port) in ports {
         set(&format!("listen.{service}"), format!("[\"{ip}:{port}\"]"));
     }
