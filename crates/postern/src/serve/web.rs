@@ -78,8 +78,16 @@ async fn send_digests(shared: Shared, digests: Digests) {
 }
 
 async fn send_due(digests: &Digests, before: Timestamp) -> Result<(), DigestError> {
+    let mut failed = None;
     for due in digests.due(before, None).await? {
-        let sent = digests.send(&due, Timestamp::now()).await?;
+        let sent = match digests.send(&due, Timestamp::now()).await {
+            Ok(sent) => sent,
+            // The others get theirs.
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
         match sent.outcome {
             SentTo::Mailboxes(_) | SentTo::Queue => {
                 tracing::info!(recipient = %sent.recipient, messages = sent.count, "a digest was sent");
@@ -89,5 +97,5 @@ async fn send_due(digests: &Digests, before: Timestamp) -> Result<(), DigestErro
             }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }

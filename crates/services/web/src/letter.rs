@@ -25,7 +25,14 @@ pub(crate) struct Letter {
 
 /// A held message's line in a list.
 pub(crate) async fn row(store: &Store, held: &Quarantined, now: Timestamp) -> Result<HeldRow, StoreError> {
-    let start = begin(store, held, TO_LIST).await?;
+    let start = match begin(store, held, TO_LIST).await {
+        // One that is damaged must not hide the others.
+        Err(StoreError::Corrupt { what }) => {
+            tracing::error!(id = held.id.as_i64(), what, "a held message cannot be read");
+            Vec::new()
+        }
+        start => start?,
+    };
     let bounds = Bounds { parts: 1, text: 0, ..Bounds::default() };
     Ok(row_of(held, &Summary::read(&start, &bounds), now))
 }

@@ -80,3 +80,40 @@ fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
 pub(crate) fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
+        let pair = |value: &&'static str| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        values.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn the_last_address_is_the_one_that_our_own_proxy_saw() {
+        for (values, expected) in [
+            (&["192.0.2.1"][..], Some("192.0.2.1")),
+            (&["10.0.0.1, 192.0.2.1"], Some("192.0.2.1")),
+            (&["192.0.2.9", "2001:db8::1"], Some("2001:db8::1")),
+            (&["::ffff:192.0.2.1"], Some("192.0.2.1")),
+            (&["unknown"], None),
+            (&[], None),
+        ] {
+            let found = forwarded(&headers("x-forwarded-for", values)).map(|ip| ip.to_string());
+            assert_eq!(found.as_deref(), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn browsers_say_where_a_form_came_from() {
+        for (site, elsewhere) in
+            [("same-origin", false), ("none", false), ("same-site", true), ("cross-site", true)]
+        {
+            assert_eq!(comes_from_elsewhere(&headers("sec-fetch-site", &[site])), elsewhere, "{site}");
+        }
+        assert!(!comes_from_elsewhere(&HeaderMap::new()));
+    }
+}
