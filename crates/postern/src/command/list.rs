@@ -168,7 +168,7 @@ impl ForRecipient {
     async fn of(store: &Store, recipient: &Address) -> Result<Self, Failure> {
         let mut entries = Vec::new();
         for owner in store.owners_for(recipient).await? {
-            for list in [ListKind::Allow, ListKind::Block, ListKind::Feedback] {
+            for list in [ListKind::Allow, ListKind::Block] {
                 let found = store.listed(list, Some(owner.clone()), Timestamp::now()).await?;
                 entries.extend(found.iter().map(Listed::from));
             }

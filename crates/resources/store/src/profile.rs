@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use postern_types::{Address, ForwardPath, ReversePath, Timestamp};
 
-use crate::sqlite::profiles;
+use crate::sqlite::{correspondents, profiles};
 use crate::{AccountId, ListEntry, ListKind, ListOwner, Resolution, Store, StoreError, Subject};
 
 /// The most that happens to mail that fails. Ordered from mild to hard.
@@ -180,6 +180,6 @@ impl Store {
     ) -> Result<usize, StoreError> {
         let Some(sender) = sender.address().cloned() else { return Ok(0) };
         let recipients = recipients.to_vec();
-        self.change_lists(move |c| profiles::learn(c, &sender, &recipients, expires_at)).await
+        self.change_lists(move |c| correspondents::learn(c, &sender, &recipients, expires_at)).await
     }
 }

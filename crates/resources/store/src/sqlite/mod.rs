@@ -10,6 +10,7 @@ pub(crate) mod backup;
 pub(crate) mod bodies;
 mod checkpoint;
 mod columns;
+pub(crate) mod correspondents;
 pub(crate) mod digests;
 pub(crate) mod directory;
 mod error;

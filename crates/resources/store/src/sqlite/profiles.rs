@@ -1,5 +1,4 @@
-//! The question of each RCPT, answered from the tables, or from the knowledge that there is nothing in them;
-//! and what is learned from outgoing mail.
+//! The question of each RCPT, answered from the tables, or from the knowledge that there is nothing in them.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +8,7 @@ use postern_types::{Address, Domain, ReversePath, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::address_key;
-use super::{directory, lists};
+use super::lists;
 use crate::body::blocking;
 use crate::profile::{FailedMail, Learn, OwnedProfile, ProfileAnswer, StoredProfile};
 use crate::sqlite::readers::in_transaction;
@@ -19,11 +18,6 @@ use crate::{AccountId, ListEntry, ListKind, ListOwner, StoreError, Subject};
 const CHECK: Duration = Duration::from_millis(250);
 /// Domains of a sender that one statement asks for.
 const CHUNK: usize = 7;
-/// Correspondents that are learned from one message.
-const LEARNED_AT_ONCE: usize = 100;
-/// An entry is kept longer only when that makes a difference: most mail goes to the same people.
-const WORTH_WRITING: Duration = Duration::from_secs(86_400);
-
 pub(super) struct Profiles {
     connection: Mutex<Option<Connection>>,
     memory: Mutex<Memory>,
@@ -270,7 +264,7 @@ fn failed(connection: &Connection, owners: [&str; 4]) -> Result<Option<FailedMai
     Ok(None)
 }
 
-fn key(owner: &ListOwner) -> String {
+pub(super) fn key(owner: &ListOwner) -> String {
     lists::owner_key(owner).1
 }
 
@@ -284,7 +278,7 @@ fn stored(row: &Row<'_>, failed: usize) -> Result<StoredProfile, StoreError> {
     })
 }
 
-fn by_key(connection: &Connection, owner: &str) -> Result<StoredProfile, StoreError> {
+pub(super) fn by_key(connection: &Connection, owner: &str) -> Result<StoredProfile, StoreError> {
     let mut select = connection.prepare_cached("SELECT failed, learn FROM profiles WHERE owner = ?1")?;
     let mut rows = select.query([owner])?;
     rows.next()?.map_or_else(|| Ok(StoredProfile::default()), |row| stored(row, 0))
@@ -321,67 +315,4 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<OwnedProfile>, StoreErr
         Ok(OwnedProfile { owner: lists::owner_of(&owner)?, profile: stored(row, 1)? })
     })?;
     rows.collect()
-}
-
-/// Puts those who were written to on the writer's allow list.
-pub(crate) fn learn(
-    connection: &Connection,
-    sender: &Address,
-    recipients: &[Address],
-    expires_at: Timestamp,
-) -> Result<usize, StoreError> {
-    let is_ours = |address: &Address| match address.domain() {
-        Some(domain) => Ok::<_, StoreError>(directory::find(connection, domain)?.is_some()),
-        // An address literal is nobody's domain.
-        None => Ok(true),
-    };
-    let now = Timestamp::now();
-    if expires_at <= now || !is_ours(sender)? || !learns(connection, sender)? {
-        return Ok(0);
-    }
-    let owner = ListOwner::Recipient(sender.clone());
-    let (mut new, mut changed) = (0, false);
-    for recipient in recipients.iter().take(LEARNED_AT_ONCE) {
-        if is_ours(recipient)? {
-            continue;
-        }
-        let subject = Subject::Address(recipient.clone());
-        match lists::find(connection, ListKind::Allow, &owner, &subject)? {
-            None if !lists::has_room(connection, &owner)? => break,
-            Some(ListEntry { expires_at: None, .. }) => continue,
-            Some(ListEntry { expires_at: Some(ends), .. }) if expires_at.since(ends) < WORTH_WRITING => {
-                continue;
-            }
-            Some(_) => lists::prolong(connection, &owner, &subject, expires_at)?,
-            None => {
-                let entry = ListEntry {
-                    list: ListKind::Allow,
-                    owner: owner.clone(),
-                    subject,
-                    reason: format!("you wrote to {recipient}"),
-                    trace: None,
-                    strikes: 1,
-                    created_at: now,
-                    expires_at: Some(expires_at),
-                };
-                lists::insert(connection, &entry)?;
-                new += 1;
-            }
-        }
-        changed = true;
-    }
-    if changed {
-        lists::announce(connection)?;
-    }
-    Ok(new)
-}
-
-/// Whether the sender's profiles let its correspondents be learned: they do unless one says no.
-fn learns(connection: &Connection, sender: &Address) -> Result<bool, StoreError> {
-    for owner in owners(connection, sender, &[])? {
-        if let Some(learn) = by_key(connection, &key(&owner))?.learn {
-            return Ok(learn == Learn::Yes);
-        }
-    }
-    Ok(true)
 }
