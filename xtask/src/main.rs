@@ -5,6 +5,7 @@ mod bench;
 mod checks;
 mod docs;
 mod fuzz;
+mod material;
 mod metadata;
 mod packages;
 mod step;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask test            format, clippy, layers, licences, words, all tests, documentation
+cargo xtask material        fetches what others wrote for tests (SPF cases, signed messages)
 cargo xtask layers          no crate depends on a floor above its own
 cargo xtask licences        every dependency may be linked, none is banned
 cargo xtask words           files, functions and names keep to the house's measures
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let rest = arguments.get(1..).unwrap_or_default();
     let done = match arguments.first().map(String::as_str) {
         Some("test") => return test::run(),
+        Some("material") => material::fetch(),
         Some("layers") => checks::layers::check(),
         Some("licences") => checks::licences::check(),
         Some("words") => checks::words::check(),

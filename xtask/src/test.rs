@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::step::{Counts, Step, cargo, demand};
-use crate::{Failure, checks, docs, packages};
+use crate::{Failure, checks, docs, material, packages};
 
 fn run_all() -> Vec<Step> {
     let skips = Skips::new();
@@ -14,6 +14,7 @@ fn run_all() -> Vec<Step> {
     vec![
         Step::check("packages", || packages::install(packages::TESTS)),
         Step::check("unpacked packages", packages::unpack),
+        Step::check("material of others", material::fetch),
         Step::check("format", || demand(&mut cargo("fmt --all --check"), "formatted")),
         Step::check("layers", checks::layers::check),
         Step::check("licences", checks::licences::check),
@@ -54,7 +55,7 @@ fn tests(skips: &Skips) -> Step {
     } else {
         cargo("test --workspace --lib --bins --tests --no-fail-fast")
     };
-    command.env("POSTERN_SKIPS", &skips.file);
+    command.env("POSTERN_SKIPS", &skips.file).env("POSTERN_TEST_DATA", material::folder());
     if has_nextest {
         Step::tests("tests", &mut command, nextest_counts)
     } else {

@@ -24,7 +24,7 @@ const TESTS: [Test; 7] = [
 
 /// Whether any test wants to know who stands behind a message. They share their questions.
 pub(crate) fn is_asked(loaded: &Loaded) -> bool {
-    TESTS.iter().any(|&test| loaded.asks(test))
+    loaded.settings.authentication.enabled && TESTS.iter().any(|&test| loaded.asks(test))
 }
 
 /// SPF for the sender, and the finding that it makes.

@@ -173,7 +173,8 @@ impl Collector {
         self.evidence.message = Some(look.message);
         self.data = look.findings;
         let asked = self.tested && authentic::is_asked(&self.loaded);
-        self.message = asked.then(|| InMessage::begin(header, self.shared.dns.clone(), self.deadline()));
+        let deadline = Instant::now() + self.loaded.settings.authentication.deadline;
+        self.message = asked.then(|| InMessage::begin(header, self.shared.dns.clone(), deadline));
         self.assembled = None;
     }
 
@@ -225,8 +226,11 @@ impl Collector {
     /// The header without `Authentication-Results` that a stranger has written in our name (RFC 8601 §5).
     #[must_use]
     pub fn without_forged<'a>(&self, header: &'a [u8]) -> Cow<'a, [u8]> {
+        let enabled = self.loaded.settings.authentication.enabled;
         match self.loaded.settings.authserv_id() {
-            Some(authserv_id) if !self.evidence.client.trusted => without_forged(header, authserv_id),
+            Some(authserv_id) if enabled && !self.evidence.client.trusted => {
+                without_forged(header, authserv_id)
+            }
             _ => Cow::Borrowed(header),
         }
     }

@@ -47,14 +47,25 @@ pub struct Settings {
     pub authentication: Authentication,
 }
 
-/// How senders are authenticated. It is done unless all its tests are off.
-#[derive(Clone, Debug, Default)]
+/// How senders are authenticated.
+#[derive(Clone, Debug)]
 pub struct Authentication {
+    /// Whether they are at all. They are not, either, where all tests that rest on it are off.
+    pub enabled: bool,
     /// The name under which results are reported in `Authentication-Results`, and under which reports from
     /// outside are taken out. Default: the first of `our_names`.
     pub authserv_id: Option<Domain>,
     /// Domains whose ARC chains are believed where DMARC fails: forwarders that change what they pass on.
     pub trusted_forwarders: Vec<Domain>,
+    /// How long keys and policies may take. Default 5 s.
+    pub deadline: Duration,
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        let deadline = Duration::from_secs(5);
+        Self { enabled: true, authserv_id: None, trusted_forwarders: Vec::new(), deadline }
+    }
 }
 
 impl Settings {

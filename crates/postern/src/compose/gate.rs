@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use postern_config::{Config, UserTest};
 use postern_gate::{
-    Code, ConnectBack, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList, Settings,
+    Authentication, Code, ConnectBack, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList,
+    Settings,
 };
 use postern_policy::{Mode, Policy, RuleAction, Test};
 use postern_types::Network;
@@ -36,7 +37,12 @@ pub(crate) fn settings(config: &Config, own: &[IpAddr]) -> Settings {
         header_rules: header_rules(config),
         hops: config.smtp.hops,
         off: Test::ALL.iter().copied().filter(|test| is_off(&policy, *test)).collect(),
-        ..Settings::default()
+        authentication: Authentication {
+            enabled: config.authentication.enabled,
+            authserv_id: config.authentication.authserv_id.clone(),
+            trusted_forwarders: config.authentication.trusted_forwarders.clone(),
+            deadline: config.authentication.deadline,
+        },
     }
 }
 

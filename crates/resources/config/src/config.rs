@@ -12,14 +12,14 @@ use crate::mistake::{ConfigError, Mistake, Mistakes, did_you_mean, position};
 use crate::read::{Reader, Scope};
 use crate::schema::{Places, Section, Table};
 use crate::settings::{
-    Dns, Dnsbl, Feedback, Gate, HeaderRule, Keep, Limits, Listen, Log, Milter, PolicyService, Pop3, Probe,
-    Proxy, Quarantine, Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch, Web,
+    Authentication, Dns, Dnsbl, Feedback, Gate, HeaderRule, Keep, Limits, Listen, Log, Milter, PolicyService,
+    Pop3, Probe, Proxy, Quarantine, Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch, Web,
 };
 
 const FILE_MAX: u64 = 1 << 20;
 
 /// Every section, in the order of the reference page.
-pub(crate) const SECTIONS: [Section; 23] = [
+pub(crate) const SECTIONS: [Section; 24] = [
     Server::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -33,6 +33,7 @@ pub(crate) const SECTIONS: [Section; 23] = [
     Dnsbl::SECTION,
     HeaderRule::SECTION,
     TestRule::SECTION,
+    Authentication::SECTION,
     Probe::SECTION,
     Quarantine::SECTION,
     Web::SECTION,
@@ -70,6 +71,7 @@ pub struct Config {
     pub tests: BTreeMap<&'static str, TestRule>,
     pub quarantine: Quarantine,
     pub web: Web,
+    pub authentication: Authentication,
     pub probe: Probe,
     pub dns: Dns,
     pub pop3: Pop3,
@@ -179,6 +181,7 @@ pub(crate) fn read<'s>(
         named::<Dnsbl, _>(reader, root, |zone| Domain::parse(zone).map_err(|error| error.to_string()));
     let header_rules = named::<HeaderRule, _>(reader, root, rule_name);
     let tests = read_tests(&reader.scope(root, TestRule::SECTION.path), rows);
+    let authentication = one::<Authentication>(reader, root);
     let probe = one::<Probe>(reader, root);
     let quarantine = one::<Quarantine>(reader, root);
     let web = one::<Web>(reader, root);
@@ -203,6 +206,7 @@ pub(crate) fn read<'s>(
         dnsbl: dnsbl?,
         header_rules: header_rules?,
         tests: tests?,
+        authentication: authentication?,
         probe: probe?,
         quarantine: quarantine?,
         web: web?,

@@ -54,6 +54,7 @@ impl Config {
             let path = join(TestRule::SECTION.path, row.name);
             self.add_all(&mut all, &path, &row.settings(), rule.values());
         }
+        self.add(&mut all, &self.authentication);
         self.add(&mut all, &self.probe);
         self.add(&mut all, &self.quarantine);
         self.add(&mut all, &self.web);

@@ -32,10 +32,10 @@ pub use names::{DnsServer, WebUrl};
 pub use reference::reference;
 pub use schema::{Need, Section, Setting, Shape};
 pub use settings::{
-    Announce, BareNewline, Digest, Dns, Dnsbl, DnsblCheck, Feedback, Gate, HeaderRule, HeaderTest, Keep,
-    Limits, Listen, Log, LogFormat, LogLevel, Milter, MinimumTls, Paths, Plaintext, PolicyService, Pop3,
-    Probe, Proxy, ProxyTls, Quarantine, Reach, Server, Signin, Smtp, TestAction, TestMode, TestRow, TestRule,
-    Tls, Trust, UserTest, Watch, Web, WebProtocol,
+    Announce, Authentication, BareNewline, Digest, Dns, Dnsbl, DnsblCheck, Feedback, Gate, HeaderRule,
+    HeaderTest, Keep, Limits, Listen, Log, LogFormat, LogLevel, Milter, MinimumTls, Paths, Plaintext,
+    PolicyService, Pop3, Probe, Proxy, ProxyTls, Quarantine, Reach, Server, Signin, Smtp, TestAction,
+    TestMode, TestRow, TestRule, Tls, Trust, UserTest, Watch, Web, WebProtocol,
 };
 pub use units::{Percent, Points, Rate, Size, Threshold, parse_duration, show_duration};
 pub use value::quoted;

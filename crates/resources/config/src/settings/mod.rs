@@ -1,5 +1,6 @@
 //! Every setting of Postern, each defined once: one file for each part of the server.
 
+mod authentication;
 mod door;
 mod feedback;
 mod filters;
@@ -9,6 +10,7 @@ mod probe;
 mod quarantine;
 mod server;
 
+pub use authentication::Authentication;
 pub use door::{Limits, Listen, MinimumTls, Signin, Tls, Trust};
 pub use feedback::Feedback;
 pub use filters::{Milter, PolicyService};
