@@ -93,20 +93,25 @@ pub(super) fn connect_from(source: Ipv4Addr, port: u16) -> Result<TcpStream, Fai
 
 /// Connects from the blocked address so many times, four at once, and reads to the end each time.
 pub(super) fn knock(source: Ipv4Addr, port: u16, times: usize) -> Result<(), Failure> {
-    let knock = move || -> Result<(), Failure> {
-        let mut said = Vec::new();
-        let read = connect_from(source, port)?.read_to_end(&mut said);
-        // The server may close with a reset, which loses nothing that was read before.
-        let refused = said.starts_with(b"5");
-        if refused {
-            Ok(())
-        } else {
-            Err(format!("not refused: {read:?} {:?}", String::from_utf8_lossy(&said)))
-        }
-    };
-    let workers: Vec<_> =
-        (0..4).map(|_| std::thread::spawn(move || (0..times / 4).try_for_each(|_| knock()))).collect();
+    let knock = move || (0..times / 4).try_for_each(|_| knock_once(source, port));
+    let workers: Vec<_> = (0..4).map(|_| std::thread::spawn(knock)).collect();
     workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| "a worker failed".to_owned())?)
+}
+
+/// Connects, and reads to the end what is said to a blocked address.
+pub(super) fn knock_once(source: Ipv4Addr, port: u16) -> Result<(), Failure> {
+    let mut said = Vec::new();
+    let read = connect_from(source, port)?.read_to_end(&mut said);
+    // The server may close with a reset, which loses nothing that was read before.
+    let refused = said.starts_with(b"5");
+    if refused { Ok(()) } else { Err(format!("not refused: {read:?} {:?}", String::from_utf8_lossy(&said))) }
+}
+
+/// Sends one small message, in a connection of its own.
+pub(super) fn send_one(source: Ipv4Addr, port: u16) -> Result<(), Failure> {
+    let mut stream = envelope(source, port)?;
+    ask(&mut stream, b"Subject: small\r\n\r\ntext\r\n.\r\n")?;
+    ask(&mut stream, b"QUIT\r\n")
 }
 
 /// Opens connections, 5,000 from each address, and reads the greeting of each. They stay open.
@@ -137,17 +142,7 @@ pub(super) fn greeting(stream: &mut TcpStream) -> Result<(), Failure> {
 
 /// Sends one message of so many octets.
 pub(super) fn send_large(port: u16, octets: usize) -> Result<(), Failure> {
-    let mut stream = connect_from(Ipv4Addr::LOCALHOST, port)?;
-    greeting(&mut stream)?;
-    let commands = [
-        "EHLO client.sender.example",
-        "MAIL FROM:<sender@sender.example>",
-        "RCPT TO:<user0@bench.test>",
-        "DATA",
-    ];
-    for command in commands {
-        ask(&mut stream, format!("{command}\r\n").as_bytes())?;
-    }
+    let mut stream = envelope(Ipv4Addr::LOCALHOST, port)?;
     let line = [b"X".repeat(76), b"\r\n".to_vec()].concat();
     let block = line.repeat(1000);
     let write =
@@ -158,6 +153,22 @@ pub(super) fn send_large(port: u16, octets: usize) -> Result<(), Failure> {
     }
     ask(&mut stream, b".\r\n")?;
     ask(&mut stream, b"QUIT\r\n")
+}
+
+/// A connection on which a message may begin.
+fn envelope(source: Ipv4Addr, port: u16) -> Result<TcpStream, Failure> {
+    let mut stream = connect_from(source, port)?;
+    greeting(&mut stream)?;
+    let commands = [
+        "EHLO client.sender.example",
+        "MAIL FROM:<sender@sender.example>",
+        "RCPT TO:<user0@bench.test>",
+        "DATA",
+    ];
+    for command in commands {
+        ask(&mut stream, format!("{command}\r\n").as_bytes())?;
+    }
+    Ok(stream)
 }
 
 /// Writes, reads a whole reply, and wants it positive.

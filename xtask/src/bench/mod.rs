@@ -3,6 +3,7 @@
 
 mod cost;
 mod dns;
+mod flood;
 mod load;
 mod measure;
 mod peer;
@@ -32,7 +33,7 @@ const BLOCKED: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
 const POSTFIX: &str = "Postfix + Dovecot";
 const POSTERN: &str = "Postern";
 
-const PARTS: [&str; 5] = ["mailbox", "proxy", "blocked", "idle", "large"];
+const PARTS: [&str; 6] = ["mailbox", "proxy", "blocked", "flood", "idle", "large"];
 
 struct Bench {
     /// Postern's program, unless only Postfix is measured.
@@ -99,6 +100,7 @@ impl Bench {
             }
             "proxy" => self.proxy(Shape { messages: 5000 / self.divisor, sessions: 50 }),
             "blocked" => self.blocked(20_000 / self.divisor),
+            "flood" => self.flood(1000 / self.divisor),
             "idle" => self.idle(10_000 / self.divisor),
             _ => self.large(49_000_000),
         }
@@ -203,6 +205,22 @@ impl Bench {
             "{count} idle connections: {} MB (before: {} MB); another client is served meanwhile.",
             after / 1024,
             before / 1024
+        ));
+        Ok(())
+    }
+
+    /// How long honest messages take during a flood from a blocked address.
+    fn flood(&mut self, messages: usize) -> Result<(), Failure> {
+        let Some((_peer, ports)) = self.postern(postern::Role::Mailboxes)? else { return Ok(()) };
+        let flood::Flood { rate, idle, flooded } = flood::flood(ports.smtp, messages)?;
+        self.note(format!(
+            "A flood of {rate:.0} connections a second from a blocked address: an honest message takes {:.2?} (p99 {:.2?}), \
+             without it {:.2?} (p99 {:.2?}): p99 ×{:.1}.",
+            flooded.median,
+            flooded.p99,
+            idle.median,
+            idle.p99,
+            flooded.p99.as_secs_f64() / idle.p99.as_secs_f64()
         ));
         Ok(())
     }
