@@ -14,6 +14,7 @@ use crate::cookie::Cookie;
 use crate::error::WebError;
 use crate::page::{self, Door, DoorPage, Notice};
 use crate::site::Site;
+use crate::text;
 use crate::token::Token;
 use crate::visitor::{Client, Visitor};
 
@@ -49,6 +50,7 @@ pub(crate) async fn show(
         recipient: link.recipient.to_string(),
         path: format!("/q/{token}"),
         form_token: browser.form_token(),
+        lasts: site.lasts(),
         inside: visitor.is_ok_and(|visitor| visitor.recipient == link.recipient),
     };
     let status = if door == Door::Open { StatusCode::OK } else { StatusCode::GONE };
@@ -95,6 +97,7 @@ pub(crate) async fn open(
                 recipient: link.recipient.to_string(),
                 path: format!("/q/{token}"),
                 form_token: browser.form_token(),
+                lasts: site.lasts(),
                 inside: false,
             };
             Ok(page::answer(StatusCode::GONE, &page))
@@ -145,6 +148,12 @@ pub(crate) async fn leave(
 }
 
 impl Site {
+    /// How long a session lasts, in words.
+    fn lasts(&self) -> String {
+        let minutes = self.settings.session.as_secs() / 60;
+        if minutes >= 120 { text::count(minutes / 60, "hour") } else { text::count(minutes, "minute") }
+    }
+
     /// The link of a token. Who asks for links that do not exist is counted, and shut out in the end.
     async fn find(&self, client: Client, token: &str) -> Result<(Token, Link), WebError> {
         let (ip, now) = (client.0, self.clock.now());

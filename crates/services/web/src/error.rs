@@ -67,7 +67,7 @@ impl WebError {
                 Notice::new(
                     "Please come in by your link",
                     "Your quarantine opens with the link in the digest that you get by mail. For your safety it \
-                     closes by itself after half an hour; then open the same link again and have a new one sent.",
+                     closes by itself after a while; then open the same link again, and have a new one sent to you.",
                 ),
             ),
             Self::NotOurs => (

@@ -46,6 +46,8 @@ pub(crate) struct DoorPage {
     /// Where the forms go: the link's own path.
     pub(crate) path: String,
     pub(crate) form_token: String,
+    /// How long the session will last.
+    pub(crate) lasts: String,
     /// Whether this browser is in already.
     pub(crate) inside: bool,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64ct::{Base64, Encoding};
+use postern_message::{Bounds, Summary};
 use postern_store::QuarantineId;
 use postern_testnet::{Browser, Scheme, Screen};
 
@@ -31,12 +32,14 @@ async fn look(browser: &Browser, name: &str) {
         assert!(found[0].as_u64() <= found[1].as_u64(), "{name} scrolls sideways at {screen:?}: {found}");
         let low = browser.run(CONTRAST).await.unwrap();
         assert_eq!(low, serde_json::json!([]), "{name} at {scheme:?}: too little contrast");
+        if name == "digest" {
+            // A mail, not a page of ours.
+            picture(browser, name, suffix).await;
+            continue;
+        }
         let bare = browser.run(NAMELESS).await.unwrap();
         assert_eq!(bare, serde_json::json!([]), "{name}: without a name");
-        if let Some(folder) = std::env::var_os("POSTERN_PICTURES") {
-            let png = Base64::decode_vec(&browser.picture().await.unwrap()).unwrap();
-            std::fs::write(std::path::Path::new(&folder).join(format!("{name}-{suffix}.png")), png).unwrap();
-        }
+        picture(browser, name, suffix).await;
     }
     browser.resize(Screen::Desktop).await.unwrap();
     let complaints = browser.complaints().await.unwrap();
@@ -46,13 +49,25 @@ async fn look(browser: &Browser, name: &str) {
     assert!(faults.is_empty(), "{name}: {faults:?}");
 }
 
+/// Keeps a picture, where somebody wants to look at it.
+async fn picture(browser: &Browser, name: &str, suffix: &str) {
+    if let Some(folder) = std::env::var_os("POSTERN_PICTURES") {
+        let png = Base64::decode_vec(&browser.picture().await.unwrap()).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}-{suffix}.png")), png).unwrap();
+    }
+}
+
 /// Texts whose colours stand apart by less than 4.5 : 1 (WCAG 2.2, 1.4.3).
 const CONTRAST: &str = "
     const parse = c => c.match(/[\\d.]+/g).map(Number);
+    const probe = document.body.appendChild(document.createElement('i'));
+    probe.style.backgroundColor = 'Canvas';
+    const canvas = parse(getComputedStyle(probe).backgroundColor);
+    probe.remove();
     const light = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
     const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
-        if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+        if (c.length < 4 || c[3] > 0) return c; } return canvas; };
     return [...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
         && e.getClientRects().length).filter(e => {
         const a = light(parse(getComputedStyle(e).color)), b = light(ground(e));
@@ -143,6 +158,11 @@ async fn every_page_is_readable_on_every_screen() {
         browser.open(&format!("{url}{path}")).await.unwrap();
         look(&browser, name).await;
     };
+    let mail = world.mailbox(ANN).await.remove(0);
+    let summary = Summary::read(mail.as_bytes(), &Bounds::default());
+    let html = summary.parts[2].content(mail.as_bytes());
+    browser.open(&format!("data:text/html;base64,{}", Base64::encode_string(&html))).await.unwrap();
+    look(&browser, "digest").await;
     show(&link, "door").await;
     browser.click("main button").await.unwrap();
     assert_eq!(browser.url().await.unwrap(), format!("{url}/quarantine"));
