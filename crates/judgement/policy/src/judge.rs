@@ -72,7 +72,9 @@ pub fn could_change(
 ) -> bool {
     let fact = Fact::Pending { question: String::new() };
     let awaited = Finding::new(test, Outcome::Unknown, fact);
-    let exempt = exemption(evidence, policy, profile, stage);
+    let overruled = || overruled(evidence, profile, stage).is_some();
+    let exempt = exemption(evidence, policy, profile, stage)
+        .filter(|exempt| !matches!(exempt, Decision::RecipientAllows { .. }) || !overruled());
     let findings = evidence.findings.iter();
     let hits: Vec<Hit<'_>> = findings
         .filter(|finding| finding.outcome == Outcome::Hit && finding.test.stage() <= stage)
