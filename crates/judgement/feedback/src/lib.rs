@@ -17,5 +17,4 @@ mod writer;
 pub use decide::{Decision, History, Seen, Share, decide};
 pub use offence::{Caught, Offence, Row, caught, harvesting};
 pub use settings::{Exempt, Settings};
-pub use shared::share;
 pub use writer::{Feedback, Outcome, Report, Writer};

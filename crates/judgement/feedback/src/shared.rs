@@ -61,8 +61,7 @@ const CLEAN: f64 = 5.0;
 const DOMAINS: u32 = 3;
 
 /// Who is behind a host, by its history and what the last session showed.
-#[must_use]
-pub fn share(history: &History, domains: u64, provider: bool) -> Share {
+pub(crate) fn share(history: &History, domains: u64, provider: bool) -> Share {
     if provider || history.clean >= CLEAN || domains.count_ones() >= DOMAINS {
         Share::Shared
     } else {

@@ -16,8 +16,8 @@ use postern_types::{Network, Timestamp, TraceId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::shared::{domain_bits, is_provider};
-use crate::{Caught, Decision, Exempt, History, Seen, Settings, Share, caught, decide, harvesting, share};
+use crate::shared::{domain_bits, is_provider, share};
+use crate::{Caught, Decision, Exempt, History, Seen, Settings, Share, caught, decide, harvesting};
 
 /// Reports that may wait.
 const LINE: usize = 4_096;
