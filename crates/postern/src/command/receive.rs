@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postern_config::Config;
+use postern_dns::Dns;
 use postern_events::Events;
 use postern_message::Fields;
 use postern_net::Stream;
@@ -28,7 +29,7 @@ use crate::file;
 use crate::judged::{Judgement, Policies, explained, shown};
 use crate::open::with_store;
 use crate::output::Output;
-use crate::serve::{Shared, smtp_service};
+use crate::serve::{Shared, prober, smtp_service};
 
 /// What the last work of the session may take.
 const LAST_WORK: Duration = Duration::from_secs(10);
@@ -43,8 +44,8 @@ pub(crate) enum TestCommand {
 
 /// Play one message through all tests, as if a client at that address sent it: replies, evidence, verdicts
 ///
-/// The DNS is asked, as it would be. Nothing is delivered or stored, no list is written, no host is connected to;
-/// the MTA behind is not asked either: it is taken to accept everybody. Exit code 1: somebody would not get it.
+/// The DNS is asked, as it would be. Nothing is delivered or stored, no list is written; no host is connected to, but
+/// what is remembered of hosts counts. The MTA behind is not asked either: it is taken to accept everybody. Exit code 1: somebody would not get it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Receive {
     /// The message; `-` is standard input
@@ -64,6 +65,9 @@ pub(crate) struct Receive {
     /// Settings to try: a whole configuration, or only what is to change
     #[arg(long, value_name = "FILE")]
     policy_draft: Option<PathBuf>,
+    /// Let the tests that open connections do so, as they would; they stand in the ledger
+    #[arg(long)]
+    probe: bool,
 }
 
 fn sender(text: &str) -> Result<ReversePath, String> {
@@ -96,7 +100,7 @@ impl Receive {
         let (message, stripped) = as_it_came(&content, config.server.hostname.as_str());
         let played = with_store(&config, async |store| self.play(&store, config.clone(), message).await)?;
         let note =
-            stripped.then(|| "The lines that this server had put on top of the message were left out.");
+            stripped.then_some("The lines that this server had put on top of the message were left out.");
         let played =
             Played { notes: played.notes.into_iter().chain(note.map(str::to_owned)).collect(), ..played };
         out.value(&played)?;
@@ -111,6 +115,9 @@ impl Receive {
         // The session is in the clear, and needs no room for mail.
         (config.tls.certificate, config.tls.key) = (None, None);
         config.smtp.minimum_free_disk.0 = 0;
+        let probing = config.clone();
+        // Nobody is asked; the answers that are kept serve.
+        (config.probe.per_minute, config.probe.per_day) = (0, 0);
         let sink = SmtpPeer::sink().name("behind.test").start_at((Ipv4Addr::LOCALHOST, 0).into()).await;
         let sink = sink.map_err(Failure::io("cannot listen on 127.0.0.1"))?;
         let mut notes = Vec::new();
@@ -121,6 +128,9 @@ impl Receive {
                 shared.store.set_route(domain.name, Route::Proxy(sink.address().to_string())).await?;
             }
         }
+        if self.probe {
+            self.let_probe(&shared, house, &probing).await?;
+        }
         // DNS lists are asked only once they are known to be well.
         shared.gate.check_zones().await;
         let session = self.converse(&shared, message).await?;
@@ -130,6 +140,16 @@ impl Receive {
         store.close().await?;
         let (outcome, judgements) = judged(&data, &config).await?;
         Ok(Played { session, outcome, judgements, notes })
+    }
+
+    /// Gives the tests the house's own prober: with its limits, and its ledger.
+    async fn let_probe(&self, shared: &Shared, house: &Store, config: &Config) -> Result<(), Failure> {
+        let dns = Dns::new(compose::dns::settings(config))?;
+        let prober =
+            prober(compose::probe::settings(config, &shared.own), dns, house, &shared.events).await?;
+        prober.set_domains(house.domains().await?.into_iter().map(|domain| domain.name));
+        shared.gate.set_prober(prober);
+        Ok(())
     }
 
     /// The session itself, over loopback; the client's address goes ahead in a PROXY header.

@@ -223,6 +223,9 @@ impl fmt::Display for Replayed {
 
 #[cfg(test)]
 mod tests {
+    use postern_policy::Outcome::Hit;
+    use postern_policy::{Evidence, Fact, Finding, Policy, Profile, Stage, Test, judge};
+
     use super::*;
 
     #[test]
@@ -234,5 +237,61 @@ mod tests {
             diff("{\"a\": 1}", &serde_json::json!({ "a": 1 })),
             ["the same values, written otherwise"]
         );
+    }
+
+    /// A trace of one verdict about a HELO name of ours, under the default policy, which is kept as `kept`.
+    async fn replayed(kept: &str, change: impl FnOnce(String) -> String) -> Replayed {
+        let policy = Policy { version: "v".into(), ..Policy::default() };
+        let findings = vec![Finding::new(Test::HeloOurs, Hit, Fact::Nothing)];
+        let evidence = Evidence { findings, ..Evidence::default() };
+        let verdict = judge(&evidence, &policy, &Profile::default(), Stage::Rcpt);
+        let judged = RecipientVerdict::new("ann@example.org".into(), verdict, &evidence, &evidence);
+        let written = serde_json::to_string(&Record { evidence, verdicts: vec![judged] }).unwrap();
+        let record = TraceRecord {
+            id: TraceId::parse("06y5ygaw1em01").unwrap(),
+            at: Timestamp::now(),
+            client: [192, 0, 2, 7].into(),
+            helo: String::new(),
+            sender: None,
+            recipients: Vec::new(),
+            outcome: postern_store::Outcome::Refused,
+            reply: String::new(),
+            size: 0,
+            duration_us: 0,
+            evidence: change(written),
+        };
+        let mut replayed = Replayed::default();
+        replayed.add(&record, &mut Policies::from_record([(kept.to_owned(), policy)].into())).await.unwrap();
+        replayed
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_reached_again() {
+        let replayed = replayed("v", |written| written).await;
+        assert!(replayed.is_fine() && (replayed.verdicts, replayed.same) == (1, 1), "{replayed}");
+    }
+
+    #[tokio::test]
+    async fn a_verdict_that_was_changed_is_shown() {
+        let replayed = replayed("v", |written| written.replace("\"code\":550", "\"code\":451")).await;
+        assert!(!replayed.is_fine() && (replayed.same, replayed.different) == (0, 1));
+        let text = replayed.to_string();
+        assert!(
+            text.contains("06y5ygaw1em01, ann@example.org:\n  -    \"code\": 451,\n  +    \"code\": 550,\n"),
+            "{text}"
+        );
+        let spaced = self::replayed("v", |written| written.replace("\"code\":550", "\"code\": 550")).await;
+        assert!(!spaced.is_fine(), "not the same bytes");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_reached_again_is_counted() {
+        let replayed = self::replayed("w", |written| written).await;
+        assert!(!replayed.is_fine() && replayed.without_policy == 1, "{replayed}");
+        let replayed =
+            self::replayed("v", |written| written.replace("\"stage\":\"rcpt\"", "\"stage\":\"later\"")).await;
+        assert!(!replayed.is_fine() && replayed.unreadable == 1, "{replayed}");
+        let replayed = self::replayed("v", |_| String::new()).await;
+        assert!(replayed.is_fine() && replayed.without_evidence == 1);
     }
 }

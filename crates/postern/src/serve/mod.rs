@@ -21,7 +21,7 @@ use postern_net::sandbox::{Sandbox, restrict_writes};
 use postern_net::{Activation, Signal, Signals, notify, privileges, raise_open_files};
 
 pub(crate) use ports::{Ports, local_sockets};
-pub(crate) use server::{Server, Shared, smtp_service};
+pub(crate) use server::{Server, Shared, prober, smtp_service};
 
 use crate::compose;
 use crate::failure::{Failure, Status};

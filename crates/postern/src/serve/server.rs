@@ -234,7 +234,7 @@ fn feedback(config: &Config, store: &Store, exempt: &Exempt) -> Feedback {
 }
 
 /// The prober, with what the ledger knows of the last day.
-async fn prober(
+pub(crate) async fn prober(
     settings: postern_probe::Settings,
     dns: Dns,
     store: &Store,
