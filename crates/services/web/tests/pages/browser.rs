@@ -108,17 +108,39 @@ async fn tab_to(browser: &Browser, wanted: &str) {
     panic!("{wanted} is not reached by the keyboard");
 }
 
-/// Presses the key and waits for the page that it leads to.
-async fn enter(browser: &Browser, leads_to: &str) {
-    browser.keys(ENTER).await.unwrap();
-    let heading = "return document.readyState === 'complete' && document.querySelector('h1') ? document.querySelector('h1').textContent : ''";
-    for _ in 0..200 {
-        if browser.run(heading).await.is_ok_and(|found| found == leads_to) {
-            return;
+/// Marks the page, so that it can be told from the next one.
+async fn mark(browser: &Browser) {
+    browser.run("window.before = true").await.unwrap();
+}
+
+/// Waits until the marked page has made way for another, and that is complete; gives its main heading.
+async fn next_page(browser: &Browser) -> String {
+    let heading = "return !window.before && document.readyState === 'complete' && document.querySelector('h1') \
+         ? document.querySelector('h1').textContent : null";
+    for _ in 0..1500 {
+        // Between two pages there is nothing that could answer.
+        if let Ok(found) = browser.run(heading).await
+            && let Some(found) = found.as_str()
+        {
+            return found.to_owned();
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    panic!("Enter did not lead to {leads_to}: {:?}", browser.run(heading).await);
+    panic!("no next page: still at {:?}", browser.url().await);
+}
+
+/// Presses Enter where the focus is.
+async fn enter(browser: &Browser, leads_to: &str) {
+    mark(browser).await;
+    browser.keys(ENTER).await.unwrap();
+    assert_eq!(next_page(browser).await, leads_to);
+}
+
+/// Clicks a button that leads to another page.
+async fn press(browser: &Browser, button: &str, leads_to: &str) {
+    mark(browser).await;
+    browser.click(button).await.unwrap();
+    assert_eq!(next_page(browser).await, leads_to);
 }
 
 async fn fill(world: &World) -> QuarantineId {
@@ -164,7 +186,7 @@ async fn every_page_is_readable_on_every_screen() {
     browser.open(&format!("data:text/html;base64,{}", Base64::encode_string(&html))).await.unwrap();
     look(&browser, "digest").await;
     show(&link, "door").await;
-    browser.click("main button").await.unwrap();
+    press(&browser, "main button", "Held mail").await;
     assert_eq!(browser.url().await.unwrap(), format!("{url}/quarantine"));
     look(&browser, "list").await;
     show(&format!("/quarantine/{id}"), "message").await;
@@ -175,7 +197,7 @@ async fn every_page_is_readable_on_every_screen() {
     for action in ["release", "allow", "delete"] {
         show(&format!("/quarantine/{id}/{action}"), action).await;
     }
-    browser.click("main button").await.unwrap();
+    press(&browser, "main button", "Held mail").await;
     look(&browser, "deleted").await;
     show("/senders", "senders-empty").await;
     for (list, sender) in [("allow", "friend@good.test"), ("allow", "good.test"), ("block", "pest@evil.test")]
@@ -185,16 +207,16 @@ async fn every_page_is_readable_on_every_screen() {
         browser.click("#sender").await.unwrap();
         browser.keys(sender).await.unwrap();
         browser.click(&chosen).await.unwrap();
-        browser.click("form.add button").await.unwrap();
+        press(&browser, "form.add button", "My senders").await;
     }
     look(&browser, "senders").await;
     browser.click("#sender").await.unwrap();
     browser.keys("nonsense").await.unwrap();
-    browser.click("form.add button").await.unwrap();
+    press(&browser, "form.add button", "My senders").await;
     look(&browser, "senders-wrong").await;
     show("/nowhere", "nowhere").await;
     show("/quarantine", "list-again").await;
-    browser.click(".leave button").await.unwrap();
+    press(&browser, ".leave button", "You are signed out").await;
     look(&browser, "goodbye").await;
     show(&link, "used").await;
     show("/quarantine", "outside").await;
@@ -241,7 +263,7 @@ async fn a_hostile_message_asks_nobody() {
     let id = world.hold(ANN, "eve@evil.test", &hostile::message(&format!("http://{at}"))).await.as_i64();
     let link = world.link(ANN).await;
     browser.open(&format!("{}{link}", world.url)).await.unwrap();
-    browser.click("main button").await.unwrap();
+    press(&browser, "main button", "Held mail").await;
     look(&browser, "hostile-list").await;
     for path in ["", "/release", "/allow", "/delete"] {
         browser.open(&format!("{}/quarantine/{id}{path}", world.url)).await.unwrap();
