@@ -70,7 +70,7 @@ impl Session<'_> {
         let refusal = match judged {
             Ok(mut recipient) => match recipient.verdict.refusal(trace) {
                 None => {
-                    recipient.named = arguments.first().cloned().unwrap_or_default();
+                    recipient.named.extend(arguments.first().cloned());
                     transaction.add(recipient);
                     return self.protocol.answer(Answer::Continue);
                 }

@@ -164,8 +164,9 @@ impl Session<'_> {
     /// Some copies are safe here: their recipients leave the envelope, the MTA delivers the rest.
     fn withdraw(&mut self, _: &Durable) {
         let Some(Visit { transaction: Some(transaction), .. }) = &self.visit else { return };
-        for recipient in transaction.recipients.iter().filter(|recipient| recipient.is_kept()) {
-            let change = Change::DeleteRecipient(recipient.named.clone());
+        let kept = transaction.recipients.iter().filter(|recipient| recipient.is_kept());
+        for name in kept.flat_map(|recipient| &recipient.named) {
+            let change = Change::DeleteRecipient(name.clone());
             if let Err(error) = self.protocol.change(change) {
                 // It was negotiated, and this is the end of a message: it cannot be refused.
                 tracing::error!(trace = %transaction.trace, %error, "a quarantined recipient stays in the envelope");

@@ -35,8 +35,8 @@ pub(crate) struct Judged {
 
 /// A recipient to which this service has not said no.
 pub(crate) struct Recipient {
-    /// As the MTA named it: so it must be named to take it out of the envelope.
-    pub(crate) named: Vec<u8>,
+    /// Every way in which the MTA named it: so it must be named to take it out of the envelope.
+    pub(crate) named: Vec<Vec<u8>>,
     pub(crate) address: Address,
     /// The account of ours behind it, where there is one.
     pub(crate) account: Option<AccountId>,
@@ -117,10 +117,16 @@ impl Transaction {
         self.recipients.iter().any(|recipient| !recipient.is_kept())
     }
 
-    /// Adds a recipient; one that is there already is not there twice.
+    /// Adds a recipient; one that is there already is not there twice. In the MTA's envelope it may be, written
+    /// otherwise (`<bob@example.org>`, `<bob@EXAMPLE.ORG>`): all of that is withdrawn if any of it is.
     pub(crate) fn add(&mut self, recipient: Recipient) {
-        if !self.recipients.iter().any(|known| known.address == recipient.address) {
-            self.recipients.push(recipient);
+        match self.recipients.iter_mut().find(|known| known.address == recipient.address) {
+            None => self.recipients.push(recipient),
+            Some(known) => {
+                let new = recipient.named.into_iter().filter(|name| !known.named.contains(name));
+                let new: Vec<_> = new.collect();
+                known.named.extend(new);
+            }
         }
     }
 

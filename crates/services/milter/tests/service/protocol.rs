@@ -75,6 +75,19 @@ async fn each_recipient_gets_what_it_wants_done_with_mail_that_fails() {
 }
 
 #[tokio::test]
+async fn a_recipient_that_is_named_in_two_ways_is_withdrawn_in_both() {
+    let house = House::start().await;
+    let mut mta = Mta::connect(house.milter).await;
+    mta.client(CLEAN).await;
+    let to = ["bob@example.test", "pia@example.test", "bob@EXAMPLE.test", "bob@example.test"];
+    mta.envelope("spammer@example.org", &to).await;
+    let replies = mta.message(MESSAGE).await;
+    assert_eq!(withdrawn(&replies), ["<bob@example.test>", "<bob@EXAMPLE.test>"]);
+    assert_eq!(replies.last(), Some(&Reply::Continue));
+    assert_eq!(house.quarantine().await.len(), 1);
+}
+
+#[tokio::test]
 async fn where_all_recipients_are_quarantined_the_mta_throws_its_copy_away() {
     let house = House::start().await;
     let mut mta = Mta::connect(house.milter).await;
