@@ -133,6 +133,8 @@ impl House {
              smtp = [\"0.0.0.0:{smtp}\", \"[::]:{smtp}\"]\n\
              pop3 = [\"0.0.0.0:{pop3}\", \"[::]:{pop3}\"]\n\
              pop3s = [\"0.0.0.0:{pop3s}\", \"[::]:{pop3s}\"]\n\
+             # Pages where people see and release what is held for them:\n\
+             # web = [\"0.0.0.0:443\", \"[::]:443\"]\n\
              \n\
              [tls]\n\
              # Self-signed: mail servers accept it. For mail programs put a better one in its place.\n\
