@@ -1,7 +1,7 @@
 //! The question of each RCPT, answered from the tables, or from the knowledge that there is nothing in them.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use postern_types::{Address, Domain, ReversePath, Timestamp};
@@ -23,9 +23,21 @@ pub(super) struct Profiles {
     memory: Mutex<Memory>,
 }
 
-/// Whether there is anything to look for.
+/// What there is to look for at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kinds {
+    profiles: bool,
+    senders: bool,
+    networks: bool,
+}
+
+impl Kinds {
+    const NOTHING: Self = Self { profiles: false, senders: false, networks: false };
+}
+
+/// What is known without looking.
 struct Memory {
-    nothing: bool,
+    kinds: Kinds,
     /// The lists' version of which this is true; `None`: look before anything else.
     version: Option<i64>,
     checked: Instant,
@@ -43,7 +55,7 @@ struct Question {
 
 impl Profiles {
     pub(super) fn new(connection: Connection) -> Self {
-        let memory = Memory { nothing: false, version: None, checked: Instant::now(), epoch: 0 };
+        let memory = Memory { kinds: Kinds::NOTHING, version: None, checked: Instant::now(), epoch: 0 };
         Self { connection: Mutex::new(Some(connection)), memory: Mutex::new(memory) }
     }
 
@@ -71,28 +83,31 @@ impl Profiles {
             // Whoever comes next uses what is there while this one looks.
             memory.checked = Instant::now();
         }
-        if fresh && memory.nothing { Ok(()) } else { Err(memory.epoch) }
+        if fresh && memory.kinds == Kinds::NOTHING { Ok(()) } else { Err(memory.epoch) }
     }
 
-    fn look_up(&self, question: &Question, epoch: u64) -> Result<ProfileAnswer, StoreError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+    fn look_up(
+        &self,
+        connection: &Option<Connection>,
+        question: &Question,
+        epoch: u64,
+    ) -> Result<ProfileAnswer, StoreError> {
         let connection = connection.as_ref().ok_or(StoreError::Closed)?;
         let known = {
             let memory = self.memory();
-            memory.version.map(|version| (version, memory.nothing))
+            memory.version.map(|version| (version, memory.kinds))
         };
-        let (version, nothing, answer) = in_transaction(connection, |c| {
+        let (version, kinds, answer) = in_transaction(connection, |c| {
             let version = lists::version(c)?;
-            let nothing = match known {
-                Some((of, nothing)) if of == version => nothing,
-                _ => is_empty(c)?,
+            let kinds = match known {
+                Some((of, kinds)) if of == version => kinds,
+                _ => kinds_of(c)?,
             };
-            let answer = if nothing { ProfileAnswer::default() } else { answer(c, question)? };
-            Ok((version, nothing, answer))
+            Ok((version, kinds, answer(c, question, kinds)?))
         })?;
         let mut memory = self.memory();
         if memory.epoch == epoch {
-            (memory.version, memory.nothing, memory.checked) = (Some(version), nothing, Instant::now());
+            (memory.version, memory.kinds, memory.checked) = (Some(version), kinds, Instant::now());
         }
         Ok(answer)
     }
@@ -113,21 +128,29 @@ pub(super) async fn ask(
         sender: sender.address().cloned(),
         client,
     };
+    // A few pages that nearly always lie in memory: the change of threads would cost more than the question.
+    if let Ok(connection) = profiles.connection.try_lock() {
+        return profiles.look_up(&connection, &question, epoch);
+    }
     let profiles = Arc::clone(profiles);
-    blocking(move || profiles.look_up(&question, epoch)).await
+    blocking(move || {
+        let connection = profiles.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        profiles.look_up(&connection, &question, epoch)
+    })
+    .await
 }
 
-fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
+fn kinds_of(connection: &Connection) -> Result<Kinds, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM profiles)
-             OR EXISTS (SELECT 1 FROM lists INDEXED BY lists_senders
-                        WHERE kind > 0 AND list < 2 AND owner > '')
-             OR EXISTS (SELECT 1 FROM lists WHERE list = 0 AND owner_kind = 0 AND owner = '' AND kind > 0)
-             OR EXISTS (SELECT 1 FROM lists INDEXED BY lists_owned_networks
-                        WHERE kind = 0 AND list < 2 AND owner_kind > 0)",
+        "SELECT EXISTS (SELECT 1 FROM profiles),
+             EXISTS (SELECT 1 FROM lists INDEXED BY lists_senders WHERE kind > 0 AND list < 2 AND owner > '')
+             OR EXISTS (SELECT 1 FROM lists WHERE list = 0 AND owner_kind = 0 AND owner = '' AND kind > 0),
+             EXISTS (SELECT 1 FROM lists INDEXED BY lists_owned_networks
+                     WHERE kind = 0 AND list < 2 AND owner_kind > 0)",
     )?;
-    let found: bool = select.query_row([], |row| row.get(0))?;
-    Ok(!found)
+    let kinds =
+        |row: &Row<'_>| Ok(Kinds { profiles: row.get(0)?, senders: row.get(1)?, networks: row.get(2)? });
+    Ok(select.query_row([], kinds)?)
 }
 
 /// The owners whose profiles and lists hold for a recipient, the narrowest first.
@@ -155,7 +178,10 @@ fn account_address(connection: &Connection, account: AccountId) -> Result<Option
         .transpose()
 }
 
-fn answer(connection: &Connection, question: &Question) -> Result<ProfileAnswer, StoreError> {
+fn answer(connection: &Connection, question: &Question, kinds: Kinds) -> Result<ProfileAnswer, StoreError> {
+    if kinds == Kinds::NOTHING {
+        return Ok(ProfileAnswer::default());
+    }
     let now = Timestamp::now();
     let owners = owners(connection, &question.recipient, &question.accounts)?;
     let keys: Vec<String> = owners.iter().map(key).collect();
@@ -163,10 +189,12 @@ fn answer(connection: &Connection, question: &Question) -> Result<ProfileAnswer,
     let key_at = |at: usize| keys[at.min(keys.len() - 1)].as_str();
     let keys = [key_at(0), key_at(1), key_at(2), key_at(3)];
     let mut found = Vec::new();
-    if let Some(sender) = &question.sender {
+    if let Some(sender) = question.sender.as_ref().filter(|_| kinds.senders) {
         senders(connection, keys, sender, now, &mut found)?;
     }
-    networks(connection, keys, question.client, now, &mut found)?;
+    if kinds.networks {
+        networks(connection, keys, question.client, now, &mut found)?;
+    }
     // Everybody's blocked senders are the gate's, which tells more about them.
     found.retain(|entry| entry.owner != ListOwner::Everybody || entry.list == ListKind::Allow);
     let rank = |entry: &ListEntry| {
@@ -179,7 +207,8 @@ fn answer(connection: &Connection, question: &Question) -> Result<ProfileAnswer,
         (owner, kind, length, entry.list == ListKind::Allow)
     };
     found.sort_by_key(rank);
-    Ok(ProfileAnswer { failed: failed(connection, keys)?, entries: found })
+    let failed = if kinds.profiles { failed(connection, keys)? } else { None };
+    Ok(ProfileAnswer { failed, entries: found })
 }
 
 /// Entries for the sender's address, its domain and those above it.
@@ -192,12 +221,15 @@ fn senders(
 ) -> Result<(), StoreError> {
     let own = address_key(sender);
     let domains: Vec<Domain> = std::iter::successors(sender.domain().cloned(), Domain::parent).collect();
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT {} FROM lists INDEXED BY lists_senders
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {} FROM lists INDEXED BY lists_senders
          WHERE owner IN (?1, ?2, ?3, ?4) AND subject IN (?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              AND kind > 0 AND list < 2 AND (expires_at IS NULL OR expires_at > ?13)",
-        lists::COLUMNS
-    ))?;
+            lists::COLUMNS
+        )
+    });
+    let mut select = connection.prepare_cached(&SQL)?;
     let first: &[Domain] = &[];
     for (at, chunk) in
         std::iter::once(first).filter(|_| domains.is_empty()).chain(domains.chunks(CHUNK)).enumerate()
@@ -237,12 +269,15 @@ fn networks(
     now: Timestamp,
     found: &mut Vec<ListEntry>,
 ) -> Result<(), StoreError> {
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT {} FROM lists INDEXED BY lists_owned_networks
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {} FROM lists INDEXED BY lists_owned_networks
          WHERE owner IN (?1, ?2, ?3, ?4) AND kind = 0 AND list < 2 AND owner_kind > 0
              AND (expires_at IS NULL OR expires_at > ?5)",
-        lists::COLUMNS
-    ))?;
+            lists::COLUMNS
+        )
+    });
+    let mut select = connection.prepare_cached(&SQL)?;
     let rows = select
         .query_and_then(params![owners[0], owners[1], owners[2], owners[3], now.as_millis()], lists::entry)?;
     for entry in rows {
@@ -256,12 +291,25 @@ fn networks(
 
 /// What the narrowest profile that says anything says of mail that fails.
 fn failed(connection: &Connection, owners: [&str; 4]) -> Result<Option<FailedMail>, StoreError> {
-    for owner in owners {
-        if let Some(failed) = by_key(connection, owner)?.failed {
-            return Ok(Some(failed));
+    let mut select = connection.prepare_cached(
+        "SELECT owner, failed FROM profiles WHERE owner IN (?1, ?2, ?3, ?4) AND failed IS NOT NULL",
+    )?;
+    let mut rows = select.query(owners)?;
+    let mut nearest: Option<(usize, FailedMail)> = None;
+    while let Some(row) = rows.next()? {
+        let owner: String = row.get(0)?;
+        let at = owners.iter().position(|key| *key == owner).unwrap_or(owners.len());
+        if nearest.is_none_or(|(before, _)| at < before) {
+            nearest = stored_failed(row, 1)?.map(|failed| (at, failed)).or(nearest);
         }
     }
-    Ok(None)
+    Ok(nearest.map(|(_, failed)| failed))
+}
+
+fn stored_failed(row: &Row<'_>, column: usize) -> Result<Option<FailedMail>, StoreError> {
+    let name: Option<String> = row.get(column)?;
+    let strange = |name: String| StoreError::corrupt(format!("a profile that says {name}"));
+    name.map(|name| FailedMail::by_name(&name).ok_or_else(|| strange(name))).transpose()
 }
 
 pub(super) fn key(owner: &ListOwner) -> String {
@@ -269,11 +317,9 @@ pub(super) fn key(owner: &ListOwner) -> String {
 }
 
 fn stored(row: &Row<'_>, failed: usize) -> Result<StoredProfile, StoreError> {
-    let strange = |what: String| StoreError::corrupt(format!("a profile that says {what}"));
-    let name: Option<String> = row.get(failed)?;
     let learn: Option<bool> = row.get(failed + 1)?;
     Ok(StoredProfile {
-        failed: name.map(|name| FailedMail::by_name(&name).ok_or_else(|| strange(name))).transpose()?,
+        failed: stored_failed(row, failed)?,
         learn: learn.map(|learn| if learn { Learn::Yes } else { Learn::No }),
     })
 }
