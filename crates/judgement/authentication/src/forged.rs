@@ -42,7 +42,9 @@ fn is_forged(raw: &[u8], authserv_id: &Domain) -> bool {
     match author(&raw[colon + 1..]) {
         Some(author) => {
             let author = author.strip_suffix(b".").unwrap_or(&author);
-            author.eq_ignore_ascii_case(authserv_id.as_str().as_bytes())
+            // rfc8601 §5: a name in UTF-8 is that of its A-labels
+            let name = std::str::from_utf8(author).ok().and_then(|author| Domain::parse(author).ok());
+            name.as_ref() == Some(authserv_id) || author.eq_ignore_ascii_case(authserv_id.as_str().as_bytes())
         }
         None => true,
     }
@@ -63,7 +65,8 @@ fn author(value: &[u8]) -> Option<Vec<u8>> {
             }
         }
     }
-    let end = value.iter().position(|byte| byte.is_ascii_whitespace() || b";(\"".contains(byte));
+    // Whoever reads it later may take any control character for white space.
+    let end = value.iter().position(|byte| *byte <= b' ' || b";(\"\x7f".contains(byte));
     let author = &value[..end.unwrap_or(value.len())];
     (!author.is_empty()).then(|| author.to_vec())
 }
@@ -114,12 +117,22 @@ mod tests {
             "Authentication-Results:\r\n mx.here.example(c); none\r\n",
             "Authentication-Results: (never ends\r\n",
             "Authentication-Results: ;\r\n",
+            "Authentication-Results: mx.here.example\x0b; none\r\n",
         ] {
             assert_eq!(
                 strip(&format!("A: 1\r\n{forged}B: 2\r\n\r\nbody")),
                 "A: 1\r\nB: 2\r\n\r\nbody",
                 "{forged}"
             );
+        }
+    }
+
+    #[test]
+    fn our_name_is_ours_in_unicode_too() {
+        let host = Domain::parse("mx.bücher.example").unwrap();
+        for forged in ["mx.bücher.example", "MX.Bücher.Example.", "mx.xn--bcher-kva.example"] {
+            let header = format!("Authentication-Results: {forged}; spf=pass\r\nA: 1\r\n");
+            assert_eq!(&*without_forged(header.as_bytes(), &host), b"A: 1\r\n", "{forged}");
         }
     }
 
