@@ -91,12 +91,23 @@ impl Store {
         self.engine.write(0, move |c| queue::defer(c, id, next_at, &reply)).await
     }
 
-    /// Takes an entry out: delivered, bounced, or removed by hand.
+    /// Takes an entry out: delivered, or removed by hand.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn remove_queued(&self, id: QueueId) -> Result<(), StoreError> {
         let files = self.engine.write(0, move |c| queue::remove(c, id)).await?;
+        self.drop_files(files).await;
+        Ok(())
+    }
+
+    /// Takes an entry out that nobody takes. A copy that was released from quarantine is held there again, in the
+    /// same commit, so that it can be released once more.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn give_up_queued(&self, id: QueueId) -> Result<(), StoreError> {
+        let files = self.engine.write(0, move |c| queue::give_up(c, id)).await?;
         self.drop_files(files).await;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Statements of the quarantine.
 
+use std::time::Duration;
+
 use postern_types::{Address, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -15,6 +17,8 @@ use crate::{
 const COLUMNS: &str = "id, trace, sender, recipient, account, reason, verdict, size, at, expires_at, state";
 const HELD: i64 = 0;
 const RELEASED: i64 = 1;
+/// How long a copy is there after its delivery was given up, at least.
+const SEEN_AGAIN: Duration = Duration::from_secs(7 * 86_400);
 
 fn held(row: &Row<'_>) -> Result<Quarantined, StoreError> {
     Ok(Quarantined {
@@ -120,7 +124,15 @@ pub(crate) fn release(
         let stored = Stored { id: body, size, trace: entry.trace, at: now };
         placed.push(stored.place(connection, &entry.sender, copy)?);
     }
-    connection.execute("UPDATE quarantine SET state = ?2 WHERE id = ?1", params![id.0, RELEASED])?;
+    let kept = match to {
+        ReleaseTo::Mailboxes(_) => entry.expires_at,
+        // The next hop may never take it: then it is held again, for long enough to be seen.
+        ReleaseTo::Queue { expires_at, .. } => entry.expires_at.max(expires_at.plus(SEEN_AGAIN)),
+    };
+    connection.execute(
+        "UPDATE quarantine SET state = ?2, expires_at = ?3 WHERE id = ?1",
+        params![id.0, RELEASED, kept.as_millis()],
+    )?;
     Ok(Release::Delivered(placed))
 }
 

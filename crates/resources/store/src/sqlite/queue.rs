@@ -88,6 +88,18 @@ pub(crate) fn remove(connection: &Connection, id: QueueId) -> Result<usize, Stor
     bodies::drop_copy(connection, body, prefix)
 }
 
+/// Takes the entry out, and if it was released from quarantine the copy there is held again: it has reached
+/// nobody. Returns how many files can be unlinked now.
+pub(crate) fn give_up(connection: &Connection, id: QueueId) -> Result<usize, StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE quarantine SET state = 0 FROM queue
+             WHERE queue.id = ?1 AND quarantine.trace = queue.trace AND quarantine.recipient = queue.recipient",
+        )?
+        .execute([id.0])?;
+    remove(connection, id)
+}
+
 pub(crate) fn one(connection: &Connection, id: QueueId) -> Result<Queued, StoreError> {
     let mut select = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM queue WHERE id = ?1"))?;
     let mut rows = select.query([id.0])?;

@@ -126,6 +126,29 @@ async fn a_release_that_cannot_be_delivered_leaves_the_message_held() {
 }
 
 #[tokio::test]
+async fn what_the_next_hop_never_takes_is_held_again() {
+    let house = House::new().await;
+    let (id, other) = (hold(&house, b"text").await, hold(&house, b"other").await);
+    let gives_up = Timestamp::now().plus(HOUR * 24 * 365);
+    for round in 0..2 {
+        let to = ReleaseTo::Queue { route: None, expires_at: gives_up };
+        let Release::Delivered(placed) = house.store.release(id, to).await.unwrap() else {
+            panic!("not delivered in round {round}")
+        };
+        let [Placed::Queue(queued)] = placed[..] else { panic!("not queued: {placed:?}") };
+        house.store.release(other, ReleaseTo::Mailboxes(vec![house.anna])).await.unwrap();
+        house.store.give_up_queued(queued).await.unwrap();
+        let entry = house.store.quarantined(id).await.unwrap();
+        assert_eq!(entry.state, QuarantineState::Held);
+        assert!(entry.expires_at > gives_up, "long enough to be seen");
+        assert_eq!(house.store.quarantined(other).await.unwrap().state, QuarantineState::Released);
+        assert!(house.store.queue(None, 10).await.unwrap().is_empty());
+    }
+    house.store.release(id, ReleaseTo::Mailboxes(vec![house.anna])).await.unwrap();
+    assert_eq!(house.read(house.anna, 2).await.unwrap(), whole(b"text"));
+}
+
+#[tokio::test]
 async fn the_quarantine_is_listed_by_recipient_state_and_page() {
     let house = House::new().await;
     let mut ids = Vec::new();
