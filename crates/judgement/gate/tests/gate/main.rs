@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 mod active;
+mod authentication;
 mod dialup;
 mod dns_lists;
 mod headers;
