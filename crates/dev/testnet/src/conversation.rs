@@ -307,6 +307,10 @@ impl Session<'_> {
                 tokio::time::sleep(time).await;
                 Ok(None)
             }
+            Some(Act::Until(gate)) => {
+                gate.pass().await;
+                Ok(None)
+            }
             Some(Act::Bytes(bytes)) => {
                 self.wire.get_mut().write_all(&bytes).await?;
                 self.wire.get_mut().flush().await?;

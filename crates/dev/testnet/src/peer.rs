@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::{Certificate, RunningPeer, bind_smtp};
+use crate::{Certificate, Gate, RunningPeer, bind_smtp};
 
 /// Where in a session a rule applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,8 @@ pub enum Act {
     Drop,
     /// It waits, then does the usual.
     Wait(Duration),
+    /// It waits until the gate is open, then does the usual.
+    Until(Gate),
     /// 451 the first time, the usual from then on; remembered for each sender and recipient.
     Greylist,
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use postern_testnet::{
-    Act, Certificate, Client, Internet, RunningPeer, SmtpPeer, SmtpSource, Stage, fresh_address,
+    Act, Certificate, Client, Gate, Internet, RunningPeer, SmtpPeer, SmtpSource, Stage, fresh_address,
 };
 
 async fn start(peer: SmtpPeer) -> (RunningPeer, Client) {
@@ -91,6 +91,31 @@ async fn a_host_refuses_hangs_drops_and_babbles_where_it_is_told() {
     c.set_patience(Duration::from_millis(50));
     assert!(c.reply().await.is_err(), "it hangs");
     assert_eq!(peer.open_connections(), 1);
+}
+
+#[tokio::test]
+async fn a_host_waits_at_a_gate() {
+    let gate = Gate::closed();
+    let (peer, mut c) = start(SmtpPeer::new().on(Stage::Mail, "*", Act::Until(gate.clone()))).await;
+    c.expect("220 *").await;
+    c.send("EHLO client.test").await;
+    c.expect("250*").await;
+    let asked = async { c.ask("MAIL FROM:<ann@example.org>").await.unwrap().text };
+    let opened = async {
+        while peer.count("MAIL*") == 0 {
+            tokio::task::yield_now().await;
+        }
+        gate.open();
+        "opened"
+    };
+    // The reply is not there before the gate is open, whoever is asked first.
+    tokio::pin!(asked);
+    tokio::select! {
+        biased;
+        reply = &mut asked => panic!("{reply}"),
+        done = opened => assert_eq!(done, "opened"),
+    }
+    assert!(asked.await.starts_with("250 2.1.0 "));
 }
 
 #[tokio::test]
