@@ -66,24 +66,12 @@ impl QuarantineCommand {
             }
             Self::Show { id } => out.value(&Shown::read(&store, QuarantineId::from_i64(id)).await?),
             Self::Release { id, allow } => {
-                let id = QuarantineId::from_i64(id);
-                let held = store.quarantined(id).await?;
-                let to = store.release_destination(&held.recipient).await?;
-                let to = to.ok_or_else(|| gone(&held.recipient))?;
+                let held = store.quarantined(QuarantineId::from_i64(id)).await?;
+                let done = release(&store, &held).await?;
                 if allow {
                     out.done(allow_sender(&store, &held).await?)?;
                 }
-                let through_the_queue = matches!(to, ReleaseTo::Queue { .. });
-                match store.release(id, to).await? {
-                    Release::AlreadyReleased => out.done("It had been released before; nothing was done."),
-                    Release::Delivered(_) if through_the_queue => out.done(format!(
-                        "Released: the running server hands it to the mail server of {} now.",
-                        held.recipient
-                    )),
-                    Release::Delivered(_) => {
-                        out.done(format!("Released: it is in the mailbox of {}.", held.recipient))
-                    }
-                }
+                out.done(done)
             }
             Self::Delete { id } => {
                 store.delete_quarantined(QuarantineId::from_i64(id)).await?;
@@ -93,6 +81,20 @@ impl QuarantineCommand {
         })?;
         Ok(Status::Fine)
     }
+}
+
+/// Delivers a held message to its recipient, once; says what was done.
+pub(crate) async fn release(store: &Store, held: &Quarantined) -> Result<String, Failure> {
+    let to = store.release_destination(&held.recipient).await?;
+    let to = to.ok_or_else(|| gone(&held.recipient))?;
+    let through_the_queue = matches!(to, ReleaseTo::Queue { .. });
+    Ok(match store.release(held.id, to).await? {
+        Release::AlreadyReleased => "It had been released before; nothing was done.".into(),
+        Release::Delivered(_) if through_the_queue => {
+            format!("Released: the running server hands it to the mail server of {} now.", held.recipient)
+        }
+        Release::Delivered(_) => format!("Released: it is in the mailbox of {}.", held.recipient),
+    })
 }
 
 /// Puts the sender of a held message on its recipient's allow list; says what was done.
