@@ -14,7 +14,7 @@ use postern_types::{Address, Secret};
 use tempfile::TempDir;
 use tokio::task::{JoinError, JoinSet};
 
-use super::scene::Remote;
+use super::scene::{Host, Remote};
 use super::world::{BLOCK_LIST, World};
 use crate::failure::Failure;
 use crate::rows::rows;
@@ -95,7 +95,7 @@ impl Folder {
 
     fn configure(&self, doors: &Doors, world: &World) -> Result<Config, Failure> {
         let file = self.config();
-        let text = configuration(doors, world.dns(), world.address(Remote::Blocked));
+        let text = configuration(doors, world);
         fs::write(&file, text).map_err(Failure::io(format!("cannot write {}", file.display())))?;
         Ok(Config::load(&file, rows())?)
     }
@@ -186,13 +186,14 @@ pub(crate) fn message_size() -> u64 {
     MESSAGE_SIZE.1
 }
 
-fn configuration(doors: &Doors, dns: SocketAddr, blocked: Ipv4Addr) -> String {
+fn configuration(doors: &Doors, world: &World) -> String {
     let mut listen = String::new();
     for (name, addresses) in doors.0.iter().filter(|(_, addresses)| !addresses.is_empty()) {
         let addresses: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
         listen.push_str(&format!("{name} = [{}]\n", addresses.join(", ")));
     }
-    let size = MESSAGE_SIZE.0;
+    let (size, dns, port) = (MESSAGE_SIZE.0, world.dns(), world.port());
+    let blocked = Host::among(world.hosts(), Remote::Blocked).ip;
     format!(
         r#"# Made by `postern try`: a Postern on loopback beside a test internet.
 
@@ -218,6 +219,27 @@ block = ["{blocked}"]
 
 [gate.dnsbl."{BLOCK_LIST}"]
 action = "reject"
+
+# By default these count points. Here each is enough by itself, so that each is seen at work.
+[gate.tests.dialup]
+action = "reject"
+
+[gate.tests.relay]
+action = "reject"
+
+[gate.tests.user]
+action = "reject"
+
+[probe]
+# The test internet is this host, and its mail servers listen on a high port.
+private_networks = ["127.0.0.0/8"]
+port = {port}
+# Nobody has to wait for an answer: who has come back once finds it here.
+wait = "0 s"
+# All of them are of one network.
+per_minute = 1000
+place_per_minute = 1000
+place_per_day = 5000
 
 [dns]
 servers = ["{dns}"]

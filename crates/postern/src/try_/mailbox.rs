@@ -73,11 +73,14 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::scene::Remote;
+    use std::net::Ipv4Addr;
+
+    use super::super::scene::{Host, Remote};
     use super::*;
 
     fn scene(text: &str, arrives: &[usize]) -> Scene {
-        Scene::new("test", Remote::Honest).delivers(text.into(), arrives)
+        let host = Host::new(Remote::Honest, Ipv4Addr::LOCALHOST);
+        Scene::new("test", &host).delivers(text.into(), arrives)
     }
 
     #[test]

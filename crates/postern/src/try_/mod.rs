@@ -1,10 +1,11 @@
 //! `postern try`: a whole Postern on loopback with nothing to set up, shown at work.
 //!
 //! Beside it runs a small test internet ([`world`]), from which it sends itself a tour of
-//! messages ([`tour`]); the table ([`table`]) tells what came, what was decided and why; the
+//! messages ([`tour`], [`active`]); the table ([`table`]) tells what came, what was decided and why; the
 //! mailboxes are read back by POP3 and compared ([`mailbox`]). Then it stays up, and shows what
 //! people send by hand, until Ctrl-C.
 
+mod active;
 mod folder;
 mod hands;
 mod mailbox;
@@ -145,7 +146,7 @@ impl Try {
         screen.say("").map_err(lost())?;
         let mut status = Status::Fine;
         if !self.no_tour {
-            let outcome = house.tour(&mut screen).await.map_err(lost())?;
+            let outcome = house.tour(&mut screen).await?;
             if outcome.wrong > 0 {
                 status = Status::Finding;
             }
@@ -206,7 +207,7 @@ fn ready(
         domain: DOMAIN.into(),
         listen: ports.addresses().into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect(),
         dns: world.dns(),
-        hosts: world.hosts(),
+        hosts: world.servers(),
         accounts: people.iter().map(account).collect(),
     }
 }
@@ -228,7 +229,7 @@ impl House {
         self.server.finish().await
     }
 
-    async fn tour(&self, screen: &mut Screen) -> std::io::Result<show::Outcome> {
+    async fn tour(&self, screen: &mut Screen) -> Result<show::Outcome, Failure> {
         let show = Show {
             world: &self.world,
             smtp: self.doors.smtp,
@@ -237,7 +238,9 @@ impl House {
             people: &self.people,
             accounts: &self.ready.accounts,
         };
-        show.run(screen).await
+        let scenes = show.scenes();
+        show.prepare(&scenes).await?;
+        show.run(&scenes, screen).await.map_err(Failure::io("cannot write to standard output"))
     }
 
     /// Says how to send and fetch by hand, and shows what comes in. For ever.

@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use postern_store::{Store, TraceRecord};
-use postern_types::{Address, TraceIds};
+use postern_policy::{Fact, Finding, Outcome as Seen, Record, Test};
+use postern_store::{ListEntry, ListKind, ListOwner, Store, StoreError, Subject, TraceRecord};
+use postern_testnet::glob_matches;
+use postern_types::{Address, Timestamp, TraceIds};
 
+use super::active;
 use super::folder;
 use super::mailbox;
-use super::play::{self, Played};
+use super::play::{self, Played, Stage};
 use super::ready::Account;
-use super::scene::Scene;
+use super::scene::{Question, Scene, Turn};
 use super::screen::Screen;
 use super::table::{Mark, Row};
 use super::tour::{self, Cast};
-use super::world::World;
+use super::world::{Asked, World};
 
 /// What the tour is shown with.
 pub(crate) struct Show<'a> {
@@ -37,30 +40,56 @@ pub(crate) struct Outcome {
 }
 
 impl Show<'_> {
+    /// The scenes.
+    pub(crate) fn scenes(&self) -> Vec<Scene> {
+        let (ids, hosts) = (TraceIds::new(0), self.world.hosts());
+        let message_size = folder::message_size();
+        tour::scenes(&Cast { accounts: self.people, message_size, ids: &ids, hosts })
+    }
+
+    /// Sets what the scenes start from: nobody was asked yet, and a friend is known.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn prepare(&self, scenes: &[Scene]) -> Result<(), StoreError> {
+        for turn in scenes.iter().flat_map(|scene| &scene.turns) {
+            let Turn::Learns(Question { probe, subject }) = turn else { continue };
+            self.store.forget_probe(probe, subject).await?;
+            if let Some((_, domain)) = subject.split_once('@') {
+                self.store.forget_probe("domain", domain).await?;
+            }
+        }
+        let last = self.people.iter().take(2).next_back();
+        if let (Some(last), Ok(friend)) = (last, Address::parse(active::FRIEND)) {
+            self.store.put_listed(friend_of(last, friend)).await?;
+        }
+        Ok(())
+    }
+
     /// Plays all scenes, then reads the mailboxes.
-    pub(crate) async fn run(&self, screen: &mut Screen) -> io::Result<Outcome> {
-        let ids = TraceIds::new(0);
-        let cast = Cast { accounts: self.people, message_size: folder::message_size(), ids: &ids };
-        let scenes = tour::scenes(&cast);
+    pub(crate) async fn run(&self, scenes: &[Scene], screen: &mut Screen) -> io::Result<Outcome> {
         // Nobody but the first two takes part.
         let readers = self.accounts.len().min(2);
         let before = self.mailboxes(readers).await;
         let mut outcome = Outcome::default();
-        screen.begin(scenes.len() + readers)?;
-        for scene in &scenes {
+        screen.begin(scenes.len() + 1 + readers)?;
+        let stage = Stage { smtp: self.smtp, store: self.store, gate: self.world.gate() };
+        for scene in scenes {
             screen.doing(scene.what);
-            let from = self.world.address(scene.remote);
-            let played = play::play(scene, from, self.smtp).await;
-            let row = self.row(scene, from, &played).await;
+            let mut played = play::play(scene, stage).await;
+            let row = self.row(scene, &mut played).await;
             outcome.count(&row);
             screen.row(&row)?;
             if let Some(wrong) = &played.wrong {
                 screen.say(&indented(wrong))?;
             }
         }
+        let row = self.asked_row();
+        outcome.count(&row);
+        screen.row(&row)?;
         screen.doing("reading the mailboxes");
         for ((number, after), before) in self.mailboxes(readers).await.into_iter().enumerate().zip(before) {
-            let row = self.mailbox_row(number, before, after, &scenes);
+            let row = self.mailbox_row(number, before, after, scenes);
             outcome.count(&row);
             screen.row(&row)?;
         }
@@ -76,21 +105,55 @@ impl Show<'_> {
         read
     }
 
-    async fn row(&self, scene: &Scene, from: Ipv4Addr, played: &Played) -> Row {
+    async fn row(&self, scene: &Scene, played: &mut Played) -> Row {
         let trace = match play::trace_in(&played.reply) {
             Some(id) => self.store.trace(id).await.ok(),
             None => None,
         };
+        let mut why = played.noted.clone();
+        why.push(played.reply.replace('\n', " / "));
+        let outcome = trace.as_ref().map(|trace| trace.outcome);
+        if let (Some(expected), None) = (scene.outcome, &played.wrong)
+            && outcome != Some(expected)
+        {
+            played.wrong = Some(format!("it should have been {}", expected.as_str()));
+        }
+        if let (Some((test, pattern)), None) = (&scene.seen, &played.wrong) {
+            let seen = trace.as_ref().and_then(|trace| seen(trace, *test)).unwrap_or_default();
+            if !glob_matches(pattern, &seen) {
+                played.wrong = Some(format!("{test} has seen `{seen}` instead of {pattern}"));
+            }
+            why.push(format!("{test}: {seen}"));
+        }
+        let decided = played.done.or_else(|| outcome.map(postern_store::Outcome::as_str));
         Row {
             mark: if played.wrong.is_none() { Mark::Right } else { Mark::Wrong },
             what: scene.what.into(),
-            from: scene.remote.name(),
-            address: from.to_string(),
-            decided: trace
-                .as_ref()
-                .map_or_else(|| class(&played.reply), |trace| trace.outcome.as_str())
-                .into(),
-            why: played.reply.replace('\n', " / "),
+            from: scene.who.clone(),
+            address: scene.ip.to_string(),
+            decided: decided.unwrap_or_else(|| class(&played.reply)).into(),
+            why: why.join(" / "),
+        }
+    }
+
+    /// What the hosts have seen that were asked something.
+    fn asked_row(&self) -> Row {
+        let asked = self.world.asked();
+        let questions = asked.iter().map(|asked| asked.connections).sum::<usize>();
+        let rude = asked.iter().find(|asked| asked.connections > 1 || asked.messages > 0);
+        let (mark, why) = match rude {
+            None => (Mark::Right, "one connection to a host, and never a message".into()),
+            Some(Asked { name, connections, messages }) => {
+                (Mark::Wrong, format!("{name} had {connections} connections and {messages} messages"))
+            }
+        };
+        Row {
+            mark,
+            what: "what other hosts were asked".into(),
+            from: folder::HOUSE.into(),
+            address: self.smtp.ip().to_string(),
+            decided: format!("{questions} questions"),
+            why,
         }
     }
 
@@ -153,6 +216,32 @@ pub(crate) fn by_hand(trace: &TraceRecord) -> Row {
         address: trace.client.to_string(),
         decided: trace.outcome.as_str().into(),
         why: trace.reply.clone(),
+    }
+}
+
+/// What a test has seen, in words.
+fn seen(trace: &TraceRecord, test: Test) -> Option<String> {
+    let record: Record = serde_json::from_str(&trace.evidence).ok()?;
+    let Finding { outcome, fact, .. } = record.evidence.of(test).next()?;
+    Some(match fact {
+        Fact::Nothing if *outcome == Seen::Clear => "clear".into(),
+        // What was asked, the scene says.
+        Fact::NoAnswer { why, .. } => why.clone(),
+        fact => fact.to_string(),
+    })
+}
+
+/// The entry by which mail of a friend is let in.
+fn friend_of(recipient: &Address, friend: Address) -> ListEntry {
+    ListEntry {
+        list: ListKind::Allow,
+        owner: ListOwner::Recipient(recipient.clone()),
+        subject: Subject::Address(friend),
+        reason: "a friend".into(),
+        trace: None,
+        strikes: 0,
+        created_at: Timestamp::now(),
+        expires_at: None,
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn line(row: &Row, looks: Looks) -> String {
         Mark::Seen => ("-", FAINT),
     };
     let decided_colour = match row.decided.as_str() {
-        "accepted" | "relayed" => GREEN,
+        "accepted" | "relayed" | "released" => GREEN,
         "refused" => RED,
         "quarantined" | "deferred" => YELLOW,
         _ => BOLD,

@@ -1,9 +1,10 @@
 //! The tour: what Postern is shown, one scene after the other.
 
 use postern_message::{Attachment, Draft};
-use postern_types::{Address, Domain, Timestamp, TraceIds};
+use postern_types::{Address, Timestamp, TraceIds};
 
-use super::scene::{Remote, Scene};
+use super::active;
+use super::scene::{Host, Remote, Scene};
 
 /// What the scenes need to know of the house.
 pub(crate) struct Cast<'a> {
@@ -13,22 +14,39 @@ pub(crate) struct Cast<'a> {
     pub(crate) message_size: u64,
     /// Makes the messages' ids.
     pub(crate) ids: &'a TraceIds,
+    /// The remote hosts.
+    pub(crate) hosts: &'a [Host],
 }
 
 impl Cast<'_> {
-    fn last(&self) -> usize {
+    /// The number of the second account, or of the first where it is alone.
+    pub(crate) fn last(&self) -> usize {
         self.accounts.len().min(2) - 1
     }
 
+    /// A scene in which this host connects.
+    pub(crate) fn scene(&self, what: &'static str, remote: Remote) -> Scene {
+        Scene::new(what, &self.host(remote))
+    }
+
+    pub(crate) fn host(&self, remote: Remote) -> Host {
+        Host::among(self.hosts, remote)
+    }
+
     fn draft(&self, remote: Remote, to: usize, subject: &str, text: &str) -> Option<Draft> {
+        self.draft_from(&format!("ann@{}", remote.domain()), to, subject, text)
+    }
+
+    fn draft_from(&self, author: &str, to: usize, subject: &str, text: &str) -> Option<Draft> {
+        let from = Address::parse(author).ok()?;
         Some(Draft {
             name: "Ann".into(),
-            from: Address::parse(&format!("ann@{}", remote.domain())).ok()?,
             to: vec![self.accounts[to].clone()],
             subject: subject.into(),
             date: Timestamp::now(),
             id: self.ids.next(Timestamp::now()),
-            host: Domain::parse(&remote.name()).ok()?,
+            host: from.domain()?.clone(),
+            from,
             text: text.into(),
             html: None,
             attachments: Vec::new(),
@@ -38,31 +56,38 @@ impl Cast<'_> {
     fn message(&self, remote: Remote, to: usize, subject: &str, text: &str) -> Vec<u8> {
         self.draft(remote, to, subject, text).map(|draft| draft.encode()).unwrap_or_default()
     }
+
+    /// A message by this author.
+    pub(crate) fn message_from(&self, author: &str, to: usize, subject: &str, text: &str) -> Vec<u8> {
+        self.draft_from(author, to, subject, text).map(|draft| draft.encode()).unwrap_or_default()
+    }
 }
 
 /// All scenes, in their order.
 pub(crate) fn scenes(cast: &Cast<'_>) -> Vec<Scene> {
-    vec![
+    let mut scenes = vec![
         honest(cast),
         to_two(cast),
         attachment(cast),
         unknown_user(cast),
         one_of_two(cast),
-        blocked(),
+        blocked(cast),
         listed(cast),
-        relay(),
+        relay(cast),
         oversize(cast),
         smuggling(cast),
-    ]
+    ];
+    scenes.extend(active::scenes(cast));
+    scenes
 }
 
 fn honest(cast: &Cast<'_>) -> Scene {
     let text = "Hello,\n\nthis is an ordinary message.\n.\nThe line above is a single dot.\n";
     let message = cast.message(Remote::Honest, 0, "Good morning", text);
-    Scene::new("honest mail", Remote::Honest)
+    cast.scene("honest mail", Remote::Honest)
         .greets()
         .mail()
-        .rcpt(&cast.accounts[0].to_string())
+        .rcpt(&cast.accounts[0])
         .delivers(message, &[0])
         .quits()
 }
@@ -70,9 +95,9 @@ fn honest(cast: &Cast<'_>) -> Scene {
 fn to_two(cast: &Cast<'_>) -> Scene {
     let last = cast.last();
     let message = cast.message(Remote::Honest, last, "Good morning both", "Hello, one message for two.\n");
-    let mut scene = Scene::new("one message for two people", Remote::Honest).greets().mail();
+    let mut scene = cast.scene("one message for two people", Remote::Honest).greets().mail();
     for account in &cast.accounts[..=last] {
-        scene = scene.rcpt(&account.to_string());
+        scene = scene.rcpt(account);
     }
     let arrives: Vec<usize> = (0..=last).collect();
     scene.delivers(message, &arrives).quits()
@@ -87,16 +112,16 @@ fn attachment(cast: &Cast<'_>) -> Scene {
         draft.attachments.push(Attachment { name, content_type, content });
         draft.encode()
     });
-    Scene::new("mail with an attachment", Remote::Honest)
+    cast.scene("mail with an attachment", Remote::Honest)
         .greets()
         .mail()
-        .rcpt(&cast.accounts[last].to_string())
+        .rcpt(&cast.accounts[last])
         .delivers(message.unwrap_or_default(), &[last])
         .quits()
 }
 
 fn unknown_user(cast: &Cast<'_>) -> Scene {
-    Scene::new("mail to an unknown user", Remote::Honest)
+    cast.scene("mail to an unknown user", Remote::Honest)
         .greets()
         .mail()
         .says(format!("RCPT TO:<nobody@{}>", cast.accounts[0].host()))
@@ -106,31 +131,31 @@ fn unknown_user(cast: &Cast<'_>) -> Scene {
 
 fn one_of_two(cast: &Cast<'_>) -> Scene {
     let message = cast.message(Remote::Honest, 0, "To whom it may concern", "One of you exists.\n");
-    Scene::new("one recipient of two is unknown", Remote::Honest)
+    cast.scene("one recipient of two is unknown", Remote::Honest)
         .greets()
         .mail()
         .says(format!("RCPT TO:<nobody@{}>", cast.accounts[0].host()))
         .hears("550 5.1.1 *")
-        .rcpt(&cast.accounts[0].to_string())
+        .rcpt(&cast.accounts[0])
         .delivers(message, &[0])
         .quits()
 }
 
-fn blocked() -> Scene {
-    Scene::new("mail from a blocked address", Remote::Blocked).decides("554 *")
+fn blocked(cast: &Cast<'_>) -> Scene {
+    cast.scene("mail from a blocked address", Remote::Blocked).connects().decides("554 *")
 }
 
 fn listed(cast: &Cast<'_>) -> Scene {
-    Scene::new("mail from a host on a block-list", Remote::Listed)
+    cast.scene("mail from a host on a block-list", Remote::Listed)
         .greets()
         .mail()
-        .says(format!("RCPT TO:<{}>", cast.accounts[0]))
+        .asks(&cast.accounts[0])
         .decides("554 5.7.1 *")
         .quits()
 }
 
-fn relay() -> Scene {
-    Scene::new("relay attempt", Remote::Stranger)
+fn relay(cast: &Cast<'_>) -> Scene {
+    cast.scene("relay attempt", Remote::Stranger)
         .greets()
         .mail()
         .says("RCPT TO:<victim@elsewhere.test>")
@@ -140,7 +165,7 @@ fn relay() -> Scene {
 
 fn oversize(cast: &Cast<'_>) -> Scene {
     let size = cast.message_size + 1;
-    Scene::new("message that is too big", Remote::Stranger)
+    cast.scene("message that is too big", Remote::Stranger)
         .greets()
         .says(format!("MAIL FROM:<ann@{}> SIZE={size}", Remote::Stranger.domain()))
         .decides("552 5.3.4 *")
@@ -158,10 +183,10 @@ fn smuggling(cast: &Cast<'_>) -> Scene {
     );
     message.extend_from_slice(smuggled.as_bytes());
     message.extend_from_slice(b".\r\n");
-    Scene::new("smuggling attempt", Remote::Stranger)
+    cast.scene("smuggling attempt", Remote::Stranger)
         .greets()
         .mail()
-        .rcpt(&to.to_string())
+        .rcpt(to)
         .says("DATA")
         .hears("354 *")
         .sends(&message)
@@ -171,6 +196,8 @@ fn smuggling(cast: &Cast<'_>) -> Scene {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::super::scene::Turn;
     use super::*;
 
@@ -180,13 +207,14 @@ mod tests {
 
     #[test]
     fn every_scene_decides_once_and_its_message_is_whole() {
+        let hosts = Remote::ALL.map(|remote| Host::new(remote, Ipv4Addr::LOCALHOST));
         for count in [1, 2, 50] {
             let accounts = accounts(count);
             let ids = TraceIds::new(0);
-            let cast = Cast { accounts: &accounts, message_size: 50_000_000, ids: &ids };
+            let cast = Cast { accounts: &accounts, message_size: 50_000_000, ids: &ids, hosts: &hosts };
             for scene in scenes(&cast) {
-                let decides = scene.turns.iter().filter(|turn| matches!(turn, Turn::Decides(_))).count();
-                assert_eq!(decides, 1, "{}", scene.what);
+                let decides = |turn: &&Turn| matches!(turn, Turn::Decides(_) | Turn::Releases(..));
+                assert_eq!(scene.turns.iter().filter(decides).count(), 1, "{}", scene.what);
                 assert!(scene.arrives.iter().all(|&account| account < count), "{}", scene.what);
                 assert_eq!(scene.message.is_empty(), scene.arrives.is_empty(), "{}", scene.what);
                 assert!(scene.message.is_empty() || scene.message.ends_with(b"\r\n"), "{}", scene.what);
