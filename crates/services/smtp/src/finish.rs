@@ -6,6 +6,7 @@
 //! away again and nothing was kept; what is left to fail after the MTA's 250 is one small
 //! commit.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use postern_events::{Event as Happened, Route as Went, Stage as At};
@@ -240,14 +241,16 @@ pub(crate) fn tag(recipient: &Recipient) -> String {
     format!("X-Postern-Verdict: suspicious; score={}\r\n", recipient.verdict.score)
 }
 
-/// Several recipients may be aliases of one account: it gets one copy (rfc5321 §3.9 leaves that to us).
+/// Several recipients may be aliases of one account: it gets one copy (rfc5321 §3.9 leaves that to us). A recipient
+/// that was named more than once has one copy in quarantine.
 fn dedup(copies: Vec<MessageCopy>) -> Vec<MessageCopy> {
-    let mut seen = std::collections::HashSet::new();
+    let (mut accounts, mut held) = (HashSet::new(), HashSet::new());
     copies
         .into_iter()
         .filter(|copy| match copy {
-            MessageCopy::Mailbox { account, .. } => seen.insert(*account),
-            MessageCopy::Quarantine { .. } | MessageCopy::Queue { .. } => true,
+            MessageCopy::Mailbox { account, .. } => accounts.insert(*account),
+            MessageCopy::Quarantine { recipient, .. } => held.insert(recipient.to_string().to_lowercase()),
+            MessageCopy::Queue { .. } => true,
         })
         .collect()
 }

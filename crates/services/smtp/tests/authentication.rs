@@ -107,6 +107,14 @@ async fn a_message_that_is_not_its_authors_has_the_fate_that_the_author_wants() 
 }
 
 #[tokio::test]
+async fn a_recipient_that_is_named_twice_has_one_copy_in_quarantine() {
+    let house = start("quarantine").await;
+    let to = ["ann@example.test", "ANN@Example.test", "bob@example.test", "ann@example.test"];
+    send(&house, &to, &unsigned(), "250 *").await;
+    assert_eq!(quarantined(&house).await.len(), 2);
+}
+
+#[tokio::test]
 async fn what_the_dns_cannot_tell_refuses_nobody() {
     for (name, message) in [
         ("_dmarc.football.example.com", unsigned()),
