@@ -42,6 +42,13 @@ enum Undelivered {
     NoRoute,
 }
 
+impl Undelivered {
+    /// Whether the MTA will say the same the next time (rfc5321 §4.2.1).
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Said(reply) if reply.code.is_permanent())
+    }
+}
+
 impl Service {
     /// Hands released copies to the MTAs behind, until the process is to stop; what is under way then gets as
     /// long as sessions do.
@@ -90,10 +97,10 @@ impl Service {
                 tracing::info!(trace = %entry.trace, to = %entry.recipient, %reply, "a released message is with the MTA behind");
                 self.store.remove_queued(entry.id).await
             }
-            Err(error) if Timestamp::now() >= entry.expires_at => {
-                // The quarantine still has the copy, until that too ends.
+            Err(error) if error.is_final() || Timestamp::now() >= entry.expires_at => {
+                // The quarantine has the copy, and holds it again.
                 tracing::error!(trace = %entry.trace, to = %entry.recipient, %error, "a released message is given up");
-                self.store.remove_queued(entry.id).await
+                self.store.give_up_queued(entry.id).await
             }
             Err(error) => {
                 tracing::warn!(trace = %entry.trace, to = %entry.recipient, %error, "a released message waits");

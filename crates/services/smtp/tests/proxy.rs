@@ -6,7 +6,7 @@ mod house;
 
 use house::{House, MESSAGE, data, envelope};
 use postern_store::Outcome;
-use postern_testnet::{Act, SmtpPeer, Stage};
+use postern_testnet::{Act, RunningPeer, SmtpPeer, Stage};
 
 /// A house with `ours.example` behind it at a scripted MTA, besides its own `example.test`.
 async fn with_mta(peer: SmtpPeer) -> (House, postern_testnet::RunningPeer) {
@@ -206,15 +206,15 @@ async fn nothing_is_smuggled_to_an_mta_that_is_lenient() {
     assert_eq!(mta.message_count(), 0);
 }
 
-#[tokio::test]
-async fn a_released_copy_reaches_the_mta_once() {
+/// A house in which everything is held, an MTA behind it, and what is held for its dora.
+async fn holding(peer: SmtpPeer) -> (House, RunningPeer, postern_store::QuarantineId) {
     use postern_policy::{Points, Policy, Thresholds};
     let everything = Policy {
         thresholds: Thresholds { quarantine: Some(Points::hundredths(1)), reject: None },
         ..Policy::default()
     };
     let house = House::build(|plan| plan.policy = everything).await;
-    let mta = house.net.host("mta.ours.example", SmtpPeer::new()).await.unwrap();
+    let mta = house.net.host("mta.ours.example", peer).await.unwrap();
     house.behind("ours.example", mta.address()).await;
     // Nobody answers for this name in the DNS: enough for this policy.
     let mut c = postern_testnet::Client::connect(house.smtp).await.unwrap();
@@ -226,23 +226,48 @@ async fn a_released_copy_reaches_the_mta_once() {
     c.send_bytes(&data()).await;
     c.expect("250 2.0.0 OK, stored as *").await;
     assert_eq!(mta.message_count(), 0);
-
     let held = house.store.quarantine(Default::default()).await.unwrap();
     assert_eq!(held.len(), 1);
+    (house, mta, held[0].id)
+}
+
+fn to(mta: &RunningPeer) -> postern_store::ReleaseTo {
+    postern_store::ReleaseTo::Queue {
+        route: Some(mta.address().to_string()),
+        expires_at: postern_types::Timestamp::now().plus(std::time::Duration::from_secs(60)),
+    }
+}
+
+async fn queue_is_empty(house: &House) {
+    while house.store.next_queued_at().await.unwrap().is_some() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_released_copy_reaches_the_mta_once() {
+    let (house, mta, held) = holding(SmtpPeer::new()).await;
     for _ in 0..3 {
-        let to = postern_store::ReleaseTo::Queue {
-            route: Some(mta.address().to_string()),
-            expires_at: postern_types::Timestamp::now().plus(std::time::Duration::from_secs(60)),
-        };
-        house.store.release(held[0].id, to).await.unwrap();
+        house.store.release(held, to(&mta)).await.unwrap();
     }
     assert!(mta.wait_for_messages(1).await);
     assert!(mta.messages()[0].text().starts_with("Received: "), "{}", mta.messages()[0].text());
     assert!(mta.messages()[0].text().ends_with(MESSAGE));
-    while house.store.next_queued_at().await.unwrap().is_some() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    queue_is_empty(&house).await;
     assert_eq!(mta.message_count(), 1);
+}
+
+#[tokio::test]
+async fn a_released_copy_that_the_mta_refuses_is_held_again() {
+    let refusal = Act::Reply("550 5.1.1 no such user".to_owned());
+    let (house, mta, held) = holding(SmtpPeer::new().first(1, Stage::Rcpt, "*", refusal)).await;
+    house.store.release(held, to(&mta)).await.unwrap();
+    queue_is_empty(&house).await;
+    assert_eq!(mta.message_count(), 0);
+    let state = house.store.quarantined(held).await.unwrap().state;
+    assert_eq!(state, postern_store::QuarantineState::Held);
+    house.store.release(held, to(&mta)).await.unwrap();
+    assert!(mta.wait_for_messages(1).await);
 }
 
 #[tokio::test]
