@@ -130,6 +130,8 @@ impl Session {
 
     /// Begins to collect evidence about the client that a neighbour has named.
     fn begin_anew(&mut self) {
+        // What the client before has shown is not this one's.
+        self.report_session();
         self.client.announced = true;
         self.collector = self.service.begin(&self.client, self.io.tls(), self.door);
         if !self.client.helo.is_empty() {

@@ -6,7 +6,7 @@ mod house;
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use house::{House, data, domain, envelope};
+use house::{House, data, domain, envelope, set};
 use postern_feedback::{Exempt, Feedback, Settings};
 use postern_policy::{Fact, Outcome, Record, Test};
 use postern_store::{ListKind, Strike, host_of};
@@ -123,6 +123,63 @@ async fn trying_addresses_is_an_offence() {
     let strikes = strikes(&house, &feedback, CALLER).await;
     assert_eq!((strikes.len(), strikes[0].offence.as_str()), (1, "harvesting"));
     assert_eq!(strikes[0].words, "12 recipients that do not exist, 0 that do");
+}
+
+#[tokio::test]
+async fn bounces_of_forged_mail_are_no_offence_of_the_host_that_returns_them() {
+    let (house, feedback) = watchful().await;
+    let mut c = house.client_from(CALLER).await;
+    for n in 0..12 {
+        c.send("MAIL FROM:<>").await;
+        c.expect("250 *").await;
+        c.send(&format!("RCPT TO:<forged{n}@example.test>")).await;
+        c.expect("550 5.1.1 *").await;
+        c.send("RSET").await;
+        c.expect("250 *").await;
+    }
+    leave(c).await;
+    assert!(strikes(&house, &feedback, CALLER).await.is_empty());
+    // A bounce has one recipient: this is none.
+    let mut c = house.client_from(CALLER).await;
+    c.send("MAIL FROM:<>").await;
+    c.expect("250 *").await;
+    for n in 0..12 {
+        c.send(&format!("RCPT TO:<guess{n}@example.test>")).await;
+        c.expect("550 5.1.1 *").await;
+    }
+    leave(c).await;
+    assert_eq!(strikes(&house, &feedback, CALLER).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_neighbour_passes_on_is_its_clients_and_not_its_own() {
+    let neighbour = Ipv4Addr::new(127, 0, 7, 5);
+    let exempt = Exempt::new([Network::parse("127.0.66.0/24").unwrap()].into_iter().collect());
+    let (feedback, writer) = Feedback::new(exempt);
+    let to_sessions = feedback.clone();
+    let house = House::build(|plan| {
+        plan.feedback = to_sessions;
+        plan.settings.trust.xforward = set(&[neighbour.into()]);
+    })
+    .await;
+    tokio::spawn(writer.run(house.store.clone(), Settings::default()));
+    let mut c = house.client_from(neighbour).await;
+    for (client, guesses) in [("127.0.55.1", 6), ("127.0.55.2", 11)] {
+        c.send(&format!("XFORWARD NAME=mail.example.org ADDR={client} HELO=mail.example.org")).await;
+        c.expect("250 *").await;
+        c.send("MAIL FROM:<carl@example.org>").await;
+        c.expect("250 *").await;
+        for n in 0..guesses {
+            c.send(&format!("RCPT TO:<guess{n}@example.test>")).await;
+            c.expect("550 5.1.1 *").await;
+        }
+        c.send("RSET").await;
+        c.expect("250 *").await;
+    }
+    leave(c).await;
+    assert!(strikes(&house, &feedback, neighbour).await.is_empty(), "it has asked nothing by itself");
+    assert!(strikes(&house, &feedback, CALLER).await.is_empty(), "6 are not enough");
+    assert_eq!(strikes(&house, &feedback, Ipv4Addr::new(127, 0, 55, 2)).await.len(), 1);
 }
 
 #[tokio::test]
