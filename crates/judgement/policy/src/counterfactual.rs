@@ -4,10 +4,10 @@
 //! is bounded: so many findings, pairs of them only where no single one is enough.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use crate::change::{Alternative, Change, Turned};
 use crate::explain::plain;
+use crate::knob::Knob;
 use crate::{
     ActionKind, Ceiling, Evidence, Fact, Finding, Listed, Mode, Outcome, Points, Policy, Profile, RuleAction,
     Test, Verdict, judge,
@@ -372,67 +372,6 @@ impl Turn {
 
     fn back(self, evidence: &mut Evidence) {
         evidence.findings[self.at] = self.was;
-    }
-}
-
-/// A section of settings that decides about a hit.
-#[derive(Clone, PartialEq, Eq)]
-enum Knob {
-    Test(Test),
-    Zone(String),
-    /// One answer of a list.
-    Code(String, Ipv4Addr),
-    HeaderRule(String),
-}
-
-impl Knob {
-    fn of(hit: &Finding, policy: &Policy) -> Vec<Self> {
-        let mut knobs = vec![Self::Test(hit.test)];
-        match &hit.fact {
-            Fact::Dnsbl { zone, codes, .. } => {
-                if let Some(rule) = policy.zones.get(zone) {
-                    knobs.push(Self::Zone(zone.clone()));
-                    let own = codes.iter().filter(|code| rule.codes.contains_key(code));
-                    knobs.extend(own.map(|code| Self::Code(zone.clone(), *code)));
-                }
-            }
-            Fact::HeaderMatch { rule, .. } if policy.header_rules.contains_key(rule) => {
-                knobs.push(Self::HeaderRule(rule.clone()));
-            }
-            _ => {}
-        }
-        knobs
-    }
-
-    fn section(&self) -> String {
-        match self {
-            Self::Test(test) => test.setting(),
-            Self::Zone(zone) | Self::Code(zone, _) => format!("gate.dnsbl.\"{zone}\""),
-            Self::HeaderRule(name) => format!("gate.header.{name}"),
-        }
-    }
-
-    fn weight_setting(&self) -> String {
-        match self {
-            Self::Code(_, code) => format!("{}.codes.\"{code}\"", self.section()),
-            _ => format!("{}.weight", self.section()),
-        }
-    }
-
-    fn rule<'a>(&self, policy: &'a mut Policy) -> Option<&'a mut crate::Rule> {
-        match self {
-            Self::Test(test) => Some(&mut policy.tests[*test]),
-            Self::Zone(zone) => policy.zones.get_mut(zone).map(|zone| &mut zone.rule),
-            Self::Code(..) => None,
-            Self::HeaderRule(name) => policy.header_rules.get_mut(name),
-        }
-    }
-
-    fn weight<'a>(&self, policy: &'a mut Policy) -> Option<&'a mut Points> {
-        match self {
-            Self::Code(zone, code) => policy.zones.get_mut(zone)?.codes.get_mut(code),
-            _ => self.rule(policy).map(|rule| &mut rule.weight),
-        }
     }
 }
 

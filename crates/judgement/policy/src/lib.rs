@@ -16,6 +16,7 @@ mod explain;
 mod fact;
 mod forged;
 mod judge;
+mod knob;
 mod policy;
 mod profile;
 mod record;

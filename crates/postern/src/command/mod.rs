@@ -22,5 +22,6 @@ pub(crate) mod quarantine;
 pub(crate) mod receive;
 pub(crate) mod replay;
 pub(crate) mod setup;
+mod talk;
 pub(crate) mod trace;
 pub(crate) mod wrap;

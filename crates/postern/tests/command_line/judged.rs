@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-use postern_testnet::{Internet, Zone};
+use postern_testnet::{Internet, SmtpPeer, Zone};
 
 use crate::House;
 use crate::server::{Server, connect};
@@ -281,4 +281,42 @@ fn a_message_is_played_through_and_nothing_is_left() {
     assert_eq!(house.run(&["trace", "search"]).fine(), "Nothing fits.\n");
     assert_eq!(house.run(&["quarantine", "list", "--json"]).fine(), "[]\n");
     assert!(house.run(&["test", "receive", "a.eml", "--ip", "x"]).code == 2);
+}
+
+#[test]
+fn nobody_is_connected_to_unless_it_is_asked_for() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let net = runtime.block_on(Internet::start()).unwrap();
+    let peer = SmtpPeer::new().unknown_user("carl");
+    let mx = runtime.block_on(net.host("mx.example.net", peer)).unwrap();
+    net.dns().add(Zone::new("example.net").mx(10, "mx.example.net."));
+    let house = House::new();
+    house.edit(|source| {
+        format!(
+            "{source}\n[probe]\nport = {}\nprivate_networks = [\"127.0.0.0/8\"]\nuser_test = \"everybody\"\nwait = \"30 s\"\n\
+             [gate.tests.user]\nweight = 6\n[dns]\nservers = [\"{}\"]\n",
+            mx.address().port(),
+            net.dns().address()
+        )
+    });
+    std::fs::write(house.path("a.eml"), MESSAGE).unwrap();
+    let receive = |more: &[&str]| {
+        let common =
+            ["test", "receive", "a.eml", "--mail-from", "carl@example.net", "--rcpt", "ann@example.org"];
+        house.run(&[&common[..], &["--ip", "203.0.113.7", "--helo", "mx.example.net"], more].concat())
+    };
+    receive(&[]).fine();
+    assert!(mx.commands().is_empty(), "{:?}", mx.commands());
+    assert_eq!(house.run(&["probe", "ledger", "--json"]).json().as_array().unwrap().len(), 0);
+    let asked = receive(&["--probe"]);
+    assert_has(&asked.out, &["if the sender's mail host knew the sender (user, which weighs 6)"]);
+    assert_eq!(asked.code, 1);
+    assert_eq!(mx.count("RCPT TO:<carl@example.net>*"), 1);
+    assert!(
+        !house.run(&["probe", "ledger", "--json"]).json().as_array().unwrap().is_empty(),
+        "the house knows of it"
+    );
+    // What is known now counts without asking.
+    assert_eq!(receive(&[]).code, 1);
+    assert_eq!(mx.count("RCPT TO:<carl@example.net>*"), 1);
 }
