@@ -2,7 +2,7 @@
 //!
 //! Up to [`Options::body_in_memory`](crate::Options) stays in memory and becomes a row; what is larger
 //! goes to a file in the data folder while it arrives. Memory is bounded over all bodies together too:
-//! when the budget is spent, bodies go to files earlier.
+//! when the budget is spent, bodies go to files earlier, and each piece at once.
 
 use std::fmt;
 use std::io::Write;
@@ -14,6 +14,8 @@ use crate::files::{BodyFolder, MemoryShare, NewFile};
 
 /// How much is collected before a file is written to.
 const WRITE_CHUNK: usize = 64 * 1024;
+/// The most memory that gathering takes: a little less than a chunk, and one more piece.
+const GATHERED: usize = 2 * WRITE_CHUNK;
 
 /// Takes a body piece by piece. Dropped before [`finish`](Self::finish), it leaves nothing behind.
 pub struct BodyWriter {
@@ -75,8 +77,16 @@ impl BodyWriter {
             self.share.release();
         }
         self.buffer.extend_from_slice(part);
-        if self.file.is_some() && self.buffer.len() >= WRITE_CHUNK {
+        if self.file.is_none() {
+            return Ok(());
+        }
+        // What is gathered saves writes, and counts as memory too.
+        let gathers = self.share.grow_to(GATHERED);
+        if !gathers || self.buffer.len() >= WRITE_CHUNK {
             self.flush().await?;
+        }
+        if !gathers {
+            self.buffer = Vec::new();
         }
         Ok(())
     }
@@ -88,7 +98,7 @@ impl BodyWriter {
         let (file, buffer) = blocking(move || {
             file.handle().write_all(&buffer).map_err(|e| StoreError::io("writing a message body", e))?;
             buffer.clear();
-            buffer.shrink_to(2 * WRITE_CHUNK);
+            buffer.shrink_to(GATHERED);
             Ok((file, buffer))
         })
         .await?;
@@ -262,6 +272,28 @@ mod tests {
             assert_eq!(all(async |at| body.piece(at).await).await, text, "{size}");
         }
         assert_eq!(files(), before, "what was not accepted leaves nothing behind");
+        store.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn bodies_on_their_way_to_files_keep_to_the_budget_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { bodies_in_memory: 300_000, ..Options::default() };
+        let store = Store::open(&folder.path().join("store"), options).unwrap();
+        let mut writers: Vec<_> = (0..50).map(|_| store.body()).collect();
+        for piece in 0..30_u8 {
+            for writer in &mut writers {
+                writer.write(&vec![piece; 9_000]).await.unwrap();
+            }
+            let held: usize = writers.iter().map(|writer| writer.buffer.capacity()).sum();
+            assert!(held <= 600_000, "{held} bytes in {} bodies", writers.len());
+        }
+        for writer in writers {
+            let mut passing = writer.finish_passing().await.unwrap();
+            let text = all(async |at| passing.piece(at).await).await;
+            assert!(text.iter().copied().eq((0..30).flat_map(|piece| vec![piece; 9_000])));
+        }
+        assert_eq!(store.stats().bodies_in_memory, 0);
         store.close().await.unwrap();
     }
 }
