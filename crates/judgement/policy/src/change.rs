@@ -91,7 +91,7 @@ pub enum Change {
 pub struct Turned {
     /// The test.
     pub test: Test,
-    /// The zone or header rule, where the test has several.
+    /// The zone, header rule or field, where the test has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// What was seen.

@@ -163,7 +163,7 @@ impl Search<'_> {
         let rule = self.policy.rule(hit);
         let turned = Turned {
             test: was.test,
-            label: hit.fact.label().map(str::to_owned),
+            label: label(&hit.fact),
             words: plain(was.words()),
             action: rule.action,
             weight: rule.weight,
@@ -372,6 +372,14 @@ impl Turn {
 
     fn back(self, evidence: &mut Evidence) {
         evidence.findings[self.at] = self.was;
+    }
+}
+
+/// What the sentence about a finding calls it by.
+fn label(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::FieldCount { field, .. } => Some(field.clone()),
+        _ => fact.label().map(str::to_owned),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::change::Alternative;
 use crate::counterfactual::{Case, counterfactuals};
 use crate::{ActionKind, Ceiling, Evidence, Outcome, Points, Policy, RuleAction, Standing, Test, Verdict};
 
-/// Why a verdict is as it is. `Display` writes it for a terminal.
+/// Why a verdict is as it is. `Display` writes it for a terminal, where mail that was stopped has only what
+/// would have been milder.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
     /// What happened.
@@ -120,7 +121,9 @@ impl fmt::Display for Explanation {
         for line in &self.lines {
             writeln!(f, "  {line}")?;
         }
-        for alternative in &self.alternatives {
+        // Who asks why mail was stopped does not ask how it could have been treated harder.
+        let stopped = self.action > ActionKind::Deliver;
+        for alternative in self.alternatives.iter().filter(|other| !stopped || other.becomes < self.action) {
             writeln!(f, "{alternative}")?;
         }
         Ok(())

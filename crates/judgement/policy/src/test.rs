@@ -70,7 +70,7 @@ pub struct Entry {
     /// What a refusal by this test says.
     pub answer: Answer,
     /// How the sentence "it would have been delivered if …" goes on for somebody whom the test does not hit;
-    /// `{label}` is the finding's zone. Empty: the explanation makes do with the test's name.
+    /// `{label}` is the finding's zone, rule or field. Empty: the explanation makes do with the test's name.
     pub otherwise: &'static str,
 }
 
@@ -193,11 +193,11 @@ tests! {
     HeaderMissing "header_missing": Data, Strangers, Score, 100,
         "A header field that every message has is missing.";
         550 (5, 6, 0) Content "{fact} ({trace})",
-            else "the header had the field";
+            else "the header had a {label} field";
     HeaderDuplicate "header_duplicate": Data, Strangers, Score, 100,
         "A header field that may stand once stands more often.";
         550 (5, 6, 0) Content "{fact} ({trace})",
-            else "the header had the field once";
+            else "the header had one {label} field";
     Dkim "dkim": Data, Strangers, Score, 0,
         "A signature of the message does not hold (DKIM).";
         550 (5, 7, 20) Sender "{fact} ({trace})",

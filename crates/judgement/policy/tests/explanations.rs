@@ -224,3 +224,18 @@ fn much_evidence_costs_bounded_time() {
     assert!(explanation.alternatives.iter().all(|a| !matches!(a.changes[0], Change::Finding(_))));
     assert!(explanation.alternatives.iter().any(|a| matches!(a.changes[0], Change::Weight { .. })));
 }
+
+#[test]
+fn a_missing_field_has_its_name() {
+    let missing = |field: &str| {
+        Finding::new(Test::HeaderMissing, Outcome::Hit, Fact::FieldCount { field: field.into(), count: 0 })
+    };
+    let seen = evidence(vec![missing("Date"), hit(Test::EarlyTalk)]);
+    let verdict = judge(&seen, &Policy::default(), &Profile::default(), Stage::Data);
+    let explanation = explain(&seen, &Policy::default(), &verdict);
+    assert_says(
+        &explanation,
+        "it would have been delivered if the header had a Date field (header_missing, which weighs 1)",
+    );
+    assert!(!explanation.to_string().contains("it would have been refused"), "{explanation}");
+}
