@@ -16,7 +16,10 @@ pub(crate) fn settings(config: &Config) -> Settings {
 }
 
 /// Networks that are never on the list. Hosts of allow lists are not tested and so never caught; those of the
-/// configuration are named here too, so that they stay off it whatever is tested.
+/// configuration are named here too, so that they stay off it whatever is tested. Hosts that speak for others bring
+/// what others have done: blocked, they would bring nobody's mail.
 pub(crate) fn exempt(config: &Config) -> AddressSet {
-    config.signin.never_ban.iter().chain(&config.gate.allow).copied().collect()
+    let trust = &config.trust;
+    let speak_for_others = trust.xclient.iter().chain(&trust.xforward).chain(&trust.proxy_protocol);
+    config.signin.never_ban.iter().chain(&config.gate.allow).chain(speak_for_others).copied().collect()
 }
