@@ -1,6 +1,8 @@
 //! DMARC (RFC 7489, RFC 9091): does what is authentic belong to the author in `From`, and what does the author's
 //! domain want done where it does not?
 
+use std::collections::HashSet;
+
 use mail_parser::MessageParser;
 use postern_dns::{Absent, Answer, Unknown};
 use postern_types::{Authenticity, Domain};
@@ -38,10 +40,23 @@ pub struct Dmarc {
 /// Whom the message names as its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Author {
-    One(Domain),
-    /// No author, or authors of several domains, which DMARC leaves out (RFC 7489 §6.6.1).
+    /// The domains of its authors: never empty, nearly always one.
+    Of(Vec<Domain>),
+    /// No author that can be read.
     Unclear(&'static str),
 }
+
+impl Author {
+    pub(crate) fn domains(&self) -> &[Domain] {
+        match self {
+            Self::Of(domains) => domains,
+            Self::Unclear(_) => &[],
+        }
+    }
+}
+
+/// Authors' domains beyond these are not looked at: the first and the last are those that readers are shown.
+const MOST_DOMAINS: usize = 8;
 
 /// What the DNS holds for the author's domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,31 +92,31 @@ impl std::fmt::Display for DmarcPolicy {
     }
 }
 
-/// The domain of the addresses in `From`.
+/// The domains of the addresses in `From`, be there one field or, against all rules, several. What cannot be read
+/// among them hides nobody.
 pub(crate) fn author(fields: &[RawField<'_>]) -> Author {
-    let mut from = fields.iter().filter(|field| field.is("From"));
-    let Some(field) = from.next() else { return Author::Unclear("there is no From") };
-    if from.next().is_some() {
-        return Author::Unclear("there is more than one From");
+    let mut from = fields.iter().filter(|field| field.is("From")).peekable();
+    if from.peek().is_none() {
+        return Author::Unclear("there is no From");
     }
-    let alone = [b"From:", field.value(), b"\r\n\r\n"].concat();
-    let parsed = MessageParser::new().parse_headers(&alone[..]);
-    let addresses = parsed.as_ref().and_then(|message| message.from());
-    let mut domain: Option<Domain> = None;
-    for address in addresses.into_iter().flat_map(|list| list.iter()) {
-        let host = address.address().and_then(|address| address.rsplit_once('@')).map(|(_, host)| host);
-        let Some(found) = host.and_then(|host| Domain::parse(host.trim()).ok()) else {
-            return Author::Unclear("an address in From cannot be read");
-        };
-        match &domain {
-            Some(known) if *known != found => return Author::Unclear("the authors are of several domains"),
-            _ => domain = Some(found),
+    let (mut domains, mut known) = (Vec::new(), HashSet::new());
+    for field in from {
+        let alone = [b"From:", field.value(), b"\r\n\r\n"].concat();
+        let parsed = MessageParser::new().parse_headers(&alone[..]);
+        let addresses = parsed.as_ref().and_then(|message| message.from());
+        for address in addresses.into_iter().flat_map(|list| list.iter()) {
+            let host = address.address().and_then(|address| address.rsplit_once('@')).map(|(_, host)| host);
+            let found = host.and_then(|host| Domain::parse(host.trim()).ok()).filter(Domain::is_qualified);
+            domains.extend(found.filter(|found| known.insert(found.clone())));
         }
     }
-    match domain {
-        Some(domain) if domain.is_qualified() => Author::One(domain),
-        _ => Author::Unclear("From holds no address"),
+    if domains.is_empty() {
+        return Author::Unclear("From holds no address");
     }
+    if domains.len() > MOST_DOMAINS {
+        domains.drain(MOST_DOMAINS / 2..domains.len() - MOST_DOMAINS / 2);
+    }
+    Author::Of(domains)
 }
 
 /// rfc7489 §3.2: the registered domain, by the public suffix list.
@@ -219,19 +234,37 @@ fn is_aligned(shown: &str, author: &Domain, strict: bool) -> bool {
     shown == author.as_str() || !strict && organisation(&shown) == organisation(author.as_str())
 }
 
-/// Whether a signature of `domain` is the author's, under the record where there is one.
-pub(crate) fn is_the_authors(domain: &Domain, author: &Author, published: &Published) -> bool {
-    let Author::One(author) = author else { return false };
-    let strict = matches!(published, Published::Record(record) if record.strict_dkim);
-    is_aligned(domain.as_str(), author, strict)
+/// Whether a signature of `domain` is an author's, under the record where there is one.
+pub(crate) fn is_the_authors(domain: &Domain, author: &Author, published: &[Published]) -> bool {
+    author.domains().iter().zip(published).any(|(author, published)| {
+        let strict = matches!(published, Published::Record(record) if record.strict_dkim);
+        is_aligned(domain.as_str(), author, strict)
+    })
 }
 
-/// rfc7489 §6.6.2: the result.
-pub(crate) fn conclude(author: &Author, published: &Published, spf: &Shown<'_>, dkim: &[Shown<'_>]) -> Dmarc {
-    let author = match author {
-        Author::One(author) => author,
-        Author::Unclear(why) => return Dmarc { because: (*why).to_owned(), ..Dmarc::default() },
+/// rfc7489 §6.6.2: the result. Where the authors are of several domains, each must have sent it, and the strictest
+/// counts (§6.6.1): else a second author would be the way round every policy.
+pub(crate) fn conclude(
+    author: &Author,
+    published: &[Published],
+    spf: &Shown<'_>,
+    dkim: &[Shown<'_>],
+) -> Dmarc {
+    if let Author::Unclear(why) = author {
+        return Dmarc { because: (*why).to_owned(), ..Dmarc::default() };
+    }
+    let severity = |dmarc: &Dmarc| match dmarc.result {
+        Authenticity::Fail => 3,
+        Authenticity::TempError => 2,
+        Authenticity::Pass => 0,
+        _ => 1,
     };
+    let each = author.domains().iter().zip(published).rev();
+    let each = each.map(|(author, published)| conclude_for(author, published, spf, dkim));
+    each.max_by_key(|dmarc| (severity(dmarc), dmarc.policy)).unwrap_or_default()
+}
+
+fn conclude_for(author: &Domain, published: &Published, spf: &Shown<'_>, dkim: &[Shown<'_>]) -> Dmarc {
     let of_author = |result, policy, because| Dmarc { result, domain: Some(author.clone()), policy, because };
     let record = match published {
         Published::Record(record) => record,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::arc::{self, Arc, Sets};
 use crate::body::{BodyHash, Hashed};
-use crate::dmarc::{self, Author, Dmarc, DmarcPolicy, Published, Shown};
+use crate::dmarc::{self, Author, Dmarc, Published, Shown};
 use crate::header::{RawField, fields, signed, write, write_unsigned};
 use crate::key::{self, Found, NoKey};
 use crate::lookup::Lookup;
@@ -47,7 +47,8 @@ pub struct Known {
     keys: Vec<Option<Found>>,
     /// The keys of the chain: the last message signature's, then each seal's.
     chain: Vec<Found>,
-    published: Published,
+    /// What each of the authors' domains asks for.
+    published: Vec<Published>,
 }
 
 /// The hashes of a body that streams by.
@@ -143,13 +144,8 @@ impl Plan {
         let seals = sets.iter().map(|set| (&set.seal.1.domain, &set.seal.1.selector));
         let chain = message.into_iter().chain(seals);
         let chain = join_all(chain.map(|(domain, selector)| key::find(lookup, domain, selector, deadline)));
-        let published = async {
-            match &self.author {
-                Author::One(author) => dmarc::find(lookup, author, deadline).await,
-                Author::Unclear(_) => Published::Nothing,
-            }
-        };
-        let (keys, chain, published) = join3(keys, chain, published).await;
+        let published = self.author.domains().iter().map(|author| dmarc::find(lookup, author, deadline));
+        let (keys, chain, published) = join3(keys, chain, join_all(published)).await;
         Known { keys, chain, published }
     }
 
@@ -200,17 +196,6 @@ impl Plan {
             .filter(|sealer| arc.result.is_pass() && trusted.iter().any(|trusted| sealer.is_within(trusted)));
         let forwarder = forwarder.filter(|_| dmarc.result == Authenticity::Fail).cloned();
         Authentication { dkim, arc, dmarc, forwarder }
-    }
-}
-
-impl Known {
-    /// What the author's domain asks for, as far as it is known.
-    #[must_use]
-    pub fn policy(&self) -> DmarcPolicy {
-        match &self.published {
-            Published::Record(record) => record.policy,
-            _ => DmarcPolicy::None,
-        }
     }
 }
 
