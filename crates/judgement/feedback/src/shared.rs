@@ -70,9 +70,13 @@ pub(crate) fn share(history: &History, domains: u64, provider: bool) -> Share {
 }
 
 /// Whether the evidence shows a large provider: by its confirmed name, or by a DNS list that speaks for the
-/// host, such as a list of known mail servers with a negative weight.
+/// host, such as a list of known mail servers with a negative weight. Its customers' lines have names below its own
+/// too, and are no hosts of its mail.
 pub(crate) fn is_provider(evidence: &Evidence, verdicts: &[&Verdict]) -> bool {
-    if let Rdns::Confirmed { name } = &evidence.client.rdns {
+    let hit = |test| evidence.of(test).any(|finding| finding.outcome == Outcome::Hit);
+    if let Rdns::Confirmed { name } = &evidence.client.rdns
+        && !hit(Test::Dialup)
+    {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let below = |provider: &&str| {
             name.strip_suffix(*provider).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -88,7 +92,7 @@ pub(crate) fn is_provider(evidence: &Evidence, verdicts: &[&Verdict]) -> bool {
                 && reason.weight < postern_policy::Points::ZERO
         })
     };
-    evidence.of(Test::Dnsbl).any(|finding| finding.outcome == Outcome::Hit) && verdicts.iter().any(speaks_for)
+    hit(Test::Dnsbl) && verdicts.iter().any(speaks_for)
 }
 
 /// The domains that the evidence shows to stand behind the host, a bit for each.
@@ -105,6 +109,7 @@ fn bit(domain: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use postern_policy::{Fact, Finding};
     use postern_types::Timestamp;
 
     fn named(name: &str) -> Evidence {
@@ -121,6 +126,10 @@ mod tests {
         let mut forged = Evidence::default();
         forged.client.rdns = Rdns::Unconfirmed { name: "mail.google.com".to_owned() };
         assert!(!is_provider(&forged, &[]));
+        let mut line = named("c-73-0-2-1.hsd1.wa.comcast.net");
+        assert!(is_provider(&line, &[]));
+        line.findings.push(Finding::new(Test::Dialup, Outcome::Hit, Fact::Nothing));
+        assert!(!is_provider(&line, &[]), "a customer's line");
         assert!(PROVIDERS.is_sorted());
     }
 
