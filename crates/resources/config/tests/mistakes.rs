@@ -61,8 +61,8 @@ fn unknown_keys_are_mistakes_with_a_suggestion() {
         "2:13: gate.tests.rdsn: there is no such test; did you mean `rdns`?",
     );
     one(
-        "[gate.tests.rdns]\nwait = 3",
-        "3:1: gate.tests.rdns.wait: unknown setting; `postern config explain gate.tests` lists those of [gate.tests]",
+        "[gate.tests.rdns]\ncolour = 3",
+        "3:1: gate.tests.rdns.colour: unknown setting; `postern config explain gate.tests` lists those of [gate.tests]",
     );
     let nowhere = &mistakes("[kitchen]\nknife = 3")[0];
     assert!(
