@@ -18,10 +18,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A message is some hundred small allocations, made and freed on different threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match cli.run() {

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::change::Alternative;
 use crate::counterfactual::{Case, counterfactuals};
-use crate::{ActionKind, Ceiling, Evidence, Outcome, Points, Policy, RuleAction, Standing, Test, Verdict};
+use crate::{
+    ActionKind, Ceiling, Decision, Evidence, Outcome, Points, Policy, RuleAction, Standing, Test, Verdict,
+};
 
 /// Why a verdict is as it is. `Display` writes it for a terminal, where mail that was stopped has only what
 /// would have been milder.
@@ -87,7 +89,12 @@ pub fn explain_case(case: Case<'_>) -> Explanation {
             crate::Action::Refuse(refused) => refused.text.clone(),
             _ => String::new(),
         },
-        decided_by: verdict.decided_by.to_string(),
+        decided_by: match &verdict.decided_by {
+            Decision::Nothing if verdict.score > Points::ZERO => {
+                "what stands against it is not enough".into()
+            }
+            decision => decision.to_string(),
+        },
         score: verdict.score,
         quarantine_from: policy.thresholds.quarantine,
         reject_from: policy.thresholds.reject,
