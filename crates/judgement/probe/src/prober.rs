@@ -256,12 +256,16 @@ impl Inner {
         let settings = self.settings.load();
         let now = (self.parts.clock)();
         let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| NotAllowed::Busy)?;
-        lock(&self.budget).take(&question.place(), now, &settings.limits)?;
         let attempt = match question {
             Question::User(_) => Attempt::Telling,
             _ => Attempt::Silent,
         };
-        if self.hosts.may_ask(now, attempt) { Ok(permit) } else { Err(NotAllowed::NothingAnswers) }
+        // First, so that what is not asked takes nothing out of the day.
+        if !self.hosts.may_ask(now, attempt) {
+            return Err(NotAllowed::NothingAnswers);
+        }
+        lock(&self.budget).take(&question.place(), now, &settings.limits)?;
+        Ok(permit)
     }
 
     /// Counts a question that would have been asked.
