@@ -293,7 +293,10 @@ fn copy(house: &House, recipient: &Recipient, prefix: &[u8]) -> MessageCopy {
     MessageCopy::Quarantine {
         recipient: recipient.address.clone(),
         account: recipient.account,
-        reason: format!("{}: {}", verdict.decided_by, reasons.join("; ")),
+        reason: match &verdict.overruled {
+            None => format!("{}: {}", verdict.decided_by, reasons.join("; ")),
+            Some(why) => format!("{}: {}; {why}", verdict.decided_by, reasons.join("; ")),
+        },
         // A verdict is plain data; serialising it cannot fail.
         verdict: serde_json::to_string(verdict).unwrap_or_default(),
         expires_at: Timestamp::now().plus(house.settings.quarantine_for),
