@@ -5,6 +5,7 @@
 //! the MTA, whichever the recipients need; memory holds one piece. A message with signatures is held
 //! until its end: see `judgement.rs` and `held.rs`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use postern_message::{HeaderCollector, Protocol, Received, Transmission};
@@ -74,7 +75,13 @@ impl Session {
         };
         let Some(message) = self.transaction.as_mut().and_then(|t| t.message.as_mut()) else { return };
         message.stage = opened.unwrap_or_else(Intake::Refused);
-        let header = self.collector.without_forged(message.header.bytes()).into_owned();
+        // It goes on from here: a message that takes long does not hold it twice.
+        let header = std::mem::take(&mut message.header).into_bytes();
+        let cleaned = match self.collector.without_forged(&header) {
+            Cow::Owned(cleaned) => Some(cleaned),
+            Cow::Borrowed(_) => None,
+        };
+        let header = cleaned.unwrap_or(header);
         match message.stage {
             Intake::Held(_) => self.keep(&header).await,
             _ => self.stream(&header).await,
