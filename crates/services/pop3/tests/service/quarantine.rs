@@ -68,7 +68,8 @@ async fn guesses_count_together_with_those_at_the_account() {
     let world = world_with(|plan| plan.limits = limit::Settings::default()).await;
     for _ in 0..4 {
         let mut guesser = world.connect_from(somewhere()).await;
-        guess(&mut guesser, NAME).await;
+        guesser.expect("+OK *").await;
+        assert_eq!(guess(&mut guesser, NAME).await, "-ERR [AUTH] name or password is wrong");
     }
     let mut ann = open(&world, "ann@example.test").await;
     ann.expect("+OK *").await;
