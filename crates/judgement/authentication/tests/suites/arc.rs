@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use postern_types::Authenticity;
+use postern_authentication::Plan;
+use postern_types::{Authenticity, Domain};
 use tokio::time::Instant;
 
 use crate::data::{entries, find, text, yaml};
@@ -47,6 +48,36 @@ async fn the_arc_suite() {
     println!("{cases} cases; without a result in the suite: {open:?}");
     assert!(failed.is_empty(), "{} of {cases}: {failed:#?}", failed.len());
     assert_eq!(cases, CASES);
+}
+
+/// A message that fails DMARC is believed where its last sealer is trusted, and only while the chain holds.
+#[tokio::test]
+async fn a_trusted_forwarder_is_believed() {
+    let Some(path) = find("arc/arc-draft-validation-tests.yml") else { return };
+    let suite = yaml(&distinct(&std::fs::read_to_string(&path).unwrap()));
+    let mut zone = Records::default();
+    for (name, value) in entries(&suite[0]["txt-records"]) {
+        zone.add(&name, Record::Txt(text(value)));
+    }
+    zone.add("_dmarc.d1.example.org", Record::Txt("v=DMARC1; p=reject".into()));
+    let message = |case: &str| text(&suite[0]["tests"][case]["message"]).replace('\n', "\r\n");
+    let org = Domain::parse("example.org").unwrap();
+    let other = Domain::parse("other.example").unwrap();
+    for (case, trusted, believed) in [
+        ("cv_pass_i2_1", &org, true),
+        ("cv_pass_i2_1", &other, false),
+        ("cv_fail_i2_as2_invalid", &org, false),
+    ] {
+        let message = message(case);
+        let (header, body) = message.split_once("\r\n\r\n").unwrap();
+        let plan = Plan::of(format!("{header}\r\n\r\n").as_bytes());
+        let mut hashes = plan.body();
+        hashes.push(body.as_bytes());
+        let known = plan.ask(&zone, Instant::now() + Duration::from_secs(60)).await;
+        let found = plan.conclude(&known, hashes, None, std::slice::from_ref(trusted), 1_600_000_000);
+        assert_eq!(found.dmarc.result, Authenticity::Fail, "{case}: {:?}", found.dmarc);
+        assert_eq!(found.forwarder.as_ref(), believed.then_some(&org), "{case}");
+    }
 }
 
 /// The suite with numbers behind the names of cases that it uses twice, which YAML forbids.
