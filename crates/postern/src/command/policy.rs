@@ -30,7 +30,7 @@ pub(crate) enum PolicyCommand {
     /// What a draft would have done with the mail of the last days
     Preview {
         /// The draft: a whole configuration, or a file with only the settings that are to change, such as
-        /// those of [gate]
+        /// those of `[gate]`
         file: PathBuf,
         /// The mail since, such as "30 d"
         #[arg(long, value_parser = parse_duration, default_value = "30 d")]

@@ -133,14 +133,20 @@ impl<'a> Site<'a> {
     /// Has an active test ask its question, and waits for the answer.
     pub(crate) async fn prime(&self, remote: &Remote, probe: &str) {
         let store = self.house.store();
-        let heard = session::run(self.address, remote, &[Profile::Plain], &session::id()).await;
-        let answered = async {
-            while !is_answered(&store, remote, probe).await {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        // On a machine that is very busy, the DNS may be too late for a question to be asked at the first visit.
+        for visit in 1..=5 {
+            let heard = session::run(self.address, remote, &[Profile::Plain], &session::id()).await;
+            let answered = async {
+                while !is_answered(&store, remote, probe).await {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            };
+            let patience = std::time::Duration::from_secs(8);
+            if tokio::time::timeout(patience, answered).await.is_ok() {
+                break;
             }
-        };
-        let answered = tokio::time::timeout(std::time::Duration::from_secs(20), answered).await;
-        assert!(answered.is_ok(), "{}: nobody was asked\n{}", remote.name, heard.transcript);
+            assert!(visit < 5, "{}: nobody was asked\n{}", remote.name, heard.transcript);
+        }
         store.close().await.unwrap();
     }
 
