@@ -4,6 +4,16 @@ use postern_types::{Address, Authenticity, Domain, ReversePath};
 
 use crate::{Evidence, Fact, Stage};
 
+/// What can show that a sender is authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouching {
+    /// SPF, or a signature of the sender's domain: who it is within the domain does not matter.
+    Domain,
+    /// SPF alone. A signature says that its domain sent the message once, for whichever of its people; everybody
+    /// who has an address there could send it on under another's name.
+    Address,
+}
+
 impl Evidence {
     /// Why the sender is taken for forged by what is known at `stage`; `None` when it is authentic, and when
     /// there is nothing by which it could be checked.
@@ -12,12 +22,14 @@ impl Evidence {
     /// signature, which only the message can show. So a sender may be taken for forged at RCPT and not at
     /// the end of the message.
     #[must_use]
-    pub fn forged(&self, stage: Stage) -> Option<String> {
+    pub fn forged(&self, stage: Stage, vouching: Vouching) -> Option<String> {
         let sender = self.sender.as_ref().and_then(ReversePath::address).and_then(Address::domain)?;
         let facts = || self.until(stage).map(|finding| &finding.fact);
         let authentic = facts().any(|fact| match fact {
-            Fact::Spf { result: Authenticity::Pass, helo: false, domain, .. }
-            | Fact::Dkim { result: Authenticity::Pass, domain, .. } => speaks_for(domain, sender),
+            Fact::Spf { result: Authenticity::Pass, helo: false, domain, .. } => speaks_for(domain, sender),
+            Fact::Dkim { result: Authenticity::Pass, domain, .. } => {
+                vouching == Vouching::Domain && speaks_for(domain, sender)
+            }
             _ => false,
         });
         if authentic {

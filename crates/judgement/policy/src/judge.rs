@@ -9,7 +9,7 @@ use postern_types::ReversePath;
 use crate::verdict::Refused;
 use crate::{
     About, Action, ActionKind, Answer, Ceiling, Decision, Evidence, Fact, Finding, Listed, Mode, Outcome,
-    Points, Policy, Profile, Reach, Reason, Rule, RuleAction, Stage, Standing, Test, Verdict,
+    Points, Policy, Profile, Reach, Reason, Rule, RuleAction, Stage, Standing, Test, Verdict, Vouching,
 };
 
 /// Judges what is known at `stage`.
@@ -255,7 +255,8 @@ fn overruled(evidence: &Evidence, profile: &Profile, stage: Stage) -> Option<Str
     if stage < Stage::Rcpt || profile.about == About::Host {
         return None;
     }
-    let why = evidence.forged(stage)?;
+    let vouching = if entry.contains('@') { Vouching::Address } else { Vouching::Domain };
+    let why = evidence.forged(stage, vouching)?;
     Some(format!("the recipient allows {entry}, but the sender is not shown to be that: {why}"))
 }
 

@@ -29,6 +29,7 @@ pub use difference::{Part, differences};
 pub use evidence::{Client, Evidence, Finding, Helo, Message, Outcome, Rdns};
 pub use explain::{Explanation, Line, explain, explain_case};
 pub use fact::Fact;
+pub use forged::Vouching;
 pub use judge::{could_change, judge};
 pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, ZoneRule};
 pub use profile::{About, Ceiling, Listed, Profile};

@@ -84,6 +84,19 @@ fn a_signature_makes_up_for_a_forwarder_once_it_is_known() {
 }
 
 #[test]
+fn a_signature_of_a_domain_is_none_of_one_of_its_people() {
+    use Authenticity::{Fail, Pass};
+    // Whoever has an address there can have a message signed, and send it on under a friend's.
+    let entry = "carla@mail.friend.example".into();
+    let profile = Profile { sender: Listed::Allowed { entry }, ..Profile::default() };
+    let replayed = evidence(vec![spf(Fail), dkim("friend.example", Pass)]);
+    let verdict = judge(&replayed, &Policy::default(), &profile, Stage::Data);
+    assert_eq!(verdict.action.kind(), ActionKind::Refuse);
+    let hers = evidence(vec![spf(Pass), dkim("friend.example", Pass)]);
+    assert_eq!(judge(&hers, &Policy::default(), &profile, Stage::Data).action.kind(), ActionKind::Deliver);
+}
+
+#[test]
 fn an_author_that_is_forged_is_not_let_in_by_the_envelope() {
     use Authenticity::{Fail, None, Pass};
     assert_eq!(kind(vec![spf(None), dmarc(Fail, "")], Stage::Data), ActionKind::Refuse);
