@@ -129,19 +129,20 @@ impl Session {
         if event != Event::NeedInput {
             self.waiting_since = None;
         }
+        // Boxed where much is done: a session that waits should not carry room for it.
         match event {
             Event::NeedInput => return self.read().await,
             Event::Greet => self.greet().await?,
-            Event::Hello(hello) => self.hello(hello).await,
+            Event::Hello(hello) => Box::pin(self.hello(hello)).await,
             Event::StartTls => return self.start_tls().await,
             Event::Xclient(attributes) => self.xclient(&attributes),
             Event::Xforward(attributes) => self.xforward(&attributes),
             Event::Mail(mail) => self.mail(mail),
             Event::TooLarge(mail) => self.too_large(mail),
-            Event::Rcpt(rcpt) => self.rcpt(rcpt).await,
+            Event::Rcpt(rcpt) => Box::pin(self.rcpt(rcpt)).await,
             Event::Data => self.data(),
-            Event::Body(piece) => self.body(piece).await,
-            Event::BodyEnd(end) => self.body_end(end).await,
+            Event::Body(piece) => Box::pin(self.body(piece)).await,
+            Event::BodyEnd(end) => Box::pin(self.body_end(end)).await,
             Event::Reset => self.drop_transaction(),
             Event::Slow => {
                 self.write().await?;
