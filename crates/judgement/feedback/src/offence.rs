@@ -34,6 +34,8 @@ pub struct Row {
     pub weight: u32,
     /// The tests that show it, by name, where they count and the mail was refused or held.
     tests: &'static [&'static str],
+    /// One of these must count as well, where any is named.
+    beside: &'static [&'static str],
 }
 
 /// Heaviest first: one transaction is one strike, for the first that fits.
@@ -44,6 +46,7 @@ const TABLE: [Row; 7] = [
         words: "tried many addresses that do not exist",
         weight: 150,
         tests: &[],
+        beside: &[],
     },
     Row {
         offence: Offence::OpenRelay,
@@ -51,6 +54,7 @@ const TABLE: [Row; 7] = [
         words: "relays mail for strangers",
         weight: 150,
         tests: &["relay"],
+        beside: &[],
     },
     Row {
         offence: Offence::Forgery,
@@ -58,6 +62,8 @@ const TABLE: [Row; 7] = [
         words: "sent in a domain's name that says it does not",
         weight: 100,
         tests: &["dmarc_reject"],
+        // A mailing list that changes what passes through it breaks the author's signature, and is itself all the same.
+        beside: &["spf", "spf_softfail"],
     },
     Row {
         offence: Offence::OurName,
@@ -65,6 +71,7 @@ const TABLE: [Row; 7] = [
         words: "pretended to be this server",
         weight: 100,
         tests: &["helo_ours"],
+        beside: &[],
     },
     Row {
         offence: Offence::OutOfTurn,
@@ -72,6 +79,7 @@ const TABLE: [Row; 7] = [
         words: "spoke out of turn and sent what failed",
         weight: 100,
         tests: &["early_talk", "pipelining"],
+        beside: &[],
     },
     Row {
         offence: Offence::Dialup,
@@ -79,6 +87,7 @@ const TABLE: [Row; 7] = [
         words: "has the name of a dial-up host and sent what failed",
         weight: 100,
         tests: &["dialup"],
+        beside: &[],
     },
     Row {
         offence: Offence::Listed,
@@ -86,6 +95,7 @@ const TABLE: [Row; 7] = [
         words: "is on a DNS block list and sent what failed",
         weight: 100,
         tests: &["dnsbl"],
+        beside: &[],
     },
 ];
 
@@ -141,7 +151,11 @@ pub fn caught(verdict: &Verdict) -> Option<Caught> {
     }
     let counted = || verdict.reasons.iter().filter(|reason| reason.standing == Standing::Counted);
     TABLE.iter().find_map(|row| {
-        let reason = counted().find(|reason| row.tests.contains(&reason.test.name()))?;
+        let one_of = |tests: &[&str]| counted().find(|reason| tests.contains(&reason.test.name()));
+        let reason = one_of(row.tests)?;
+        if !row.beside.is_empty() {
+            one_of(row.beside)?;
+        }
         let end = match verdict.action.kind() {
             ActionKind::Refuse => "refused",
             ActionKind::Quarantine => "held",
@@ -192,6 +206,8 @@ mod tests {
         assert_eq!(offence(&[Test::HeaderMissing, Test::HeaderDuplicate, Test::Rdns, Test::Fcrdns]), None);
         assert_eq!(offence(&[Test::BlockList, Test::Dialup]), None, "it was known at the door");
         assert_eq!(offence(&[Test::Hops]), None);
+        assert_eq!(offence(&[Test::Spf, Test::DmarcReject]), Some(Offence::Forgery));
+        assert_eq!(offence(&[Test::DmarcReject]), None, "a mailing list, as far as the envelope tells");
     }
 
     #[test]
