@@ -30,7 +30,9 @@ mod lists;
 mod loaded;
 mod lookup;
 mod message;
+mod profile;
 mod reverse;
+mod sample;
 mod sender;
 mod settings;
 
@@ -39,6 +41,8 @@ pub use dialup::{DialupNames, dialup_names};
 pub use dnsbl::{ZoneReport, ZoneState};
 pub use error::GateError;
 pub use gate::{Fast, Gate, Refreshed};
+pub use profile::profile;
+pub use sample::Sample;
 pub use settings::{
     Authentication, Code, ConnectBack, Dnsbl, DnsblCheck, HeaderRule, HeaderTest, NetworkList, SenderList,
     Settings, UserTest,

@@ -7,14 +7,13 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
 use postern_feedback::Feedback;
-use postern_gate::{Collector, Fast, Gate, Trust};
+use postern_gate::{Collector, Fast, Gate, Sample, Trust};
 use postern_net::{Shutdown, measure};
-use postern_policy::{About, Ceiling, Listed, Policy, Profile, Stage, Verdict, judge};
-use postern_store::{AccountId, FailedMail, ListKind, Resolution, Store, StoreError, Subject};
+use postern_policy::{Policy, Profile, Stage, Verdict, judge};
+use postern_store::{AccountId, Resolution, Store, StoreError};
 use postern_types::{Address, ForwardPath, Refusal, Timestamp, TraceId, TraceIds};
 
 use crate::client::Client;
-use crate::sample::Sample;
 use crate::transaction::{Recipient, Transaction};
 use crate::{Parts, Settings, record, refusal};
 
@@ -126,21 +125,7 @@ impl House {
         client: &Client,
     ) -> Result<Profile, StoreError> {
         let answer = self.store.profile(address, accounts, &transaction.sender, client.ip).await?;
-        let failed = match answer.failed {
-            None | Some(FailedMail::Reject) => Ceiling::Reject,
-            Some(FailedMail::Quarantine) => Ceiling::Quarantine,
-            Some(FailedMail::Tag) => Ceiling::Tag,
-            Some(FailedMail::Pass) => Ceiling::Pass,
-        };
-        let Some(entry) = answer.decisive() else { return Ok(Profile { failed, ..Profile::default() }) };
-        let about = if matches!(entry.subject, Subject::Network(_)) { About::Host } else { About::Sender };
-        let subject = entry.subject.to_string();
-        let sender = match entry.list {
-            ListKind::Allow => Listed::Allowed { entry: subject },
-            ListKind::Block => Listed::Blocked { entry: subject },
-            ListKind::Feedback => Listed::No,
-        };
-        Ok(Profile { failed, sender, about })
+        Ok(postern_gate::profile(&answer))
     }
 
     /// Why a copy of `size` octets cannot be kept now, if so.

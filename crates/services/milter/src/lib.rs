@@ -18,7 +18,6 @@ mod message;
 mod milter;
 mod record;
 mod refusal;
-mod sample;
 mod service;
 mod settings;
 mod transaction;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
 use postern_feedback::Feedback;
-use postern_gate::{Collector, Fast, Gate, Trust};
+use postern_gate::{Collector, Fast, Gate, Sample, Trust};
 use postern_net::pressure::Input;
 use postern_net::{
     Admission, Admitted, Incoming, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector,
@@ -21,7 +21,7 @@ use postern_smtp::{Extensions, Flavour, server};
 use postern_store::{Store, StoreError};
 use postern_types::{Refusal, Timestamp, TraceId, TraceIds};
 
-use crate::door_trace::{self, Sample};
+use crate::door_trace;
 use crate::offer::{self, Offers};
 use crate::refusal;
 use crate::session::{Client, Places, Session};

@@ -1,4 +1,5 @@
-//! Records of clients that a list turned away: a sample of them, so that a flood costs next to nothing.
+//! Records of clients that a list turned away: a sample of them, so that a flood costs next to nothing. Each reply
+//! has its trace id all the same, and the metrics count them all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,14 +10,15 @@ const PER_SECOND: u64 = 20;
 
 /// Lets the first few of each second through.
 #[derive(Debug, Default)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// The second (upper 48 bits) and how many it has had (lower 16).
     state: AtomicU64,
 }
 
 impl Sample {
     /// Whether this one is recorded.
-    pub(crate) fn takes(&self, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn takes(&self, now: Timestamp) -> bool {
         let second = now.as_secs().cast_unsigned() << 16;
         let step = |state: u64| {
             let count = if state >> 16 == second >> 16 { state & 0xffff } else { 0 };
