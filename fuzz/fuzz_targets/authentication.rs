@@ -69,7 +69,7 @@ fuzz_target!(|data: &[u8]| {
     let conclude = |step: usize| {
         let mut hashes = plan.body();
         body.chunks(step).for_each(|piece| hashes.push(piece));
-        plan.conclude(&known, hashes, Some(&spf), &[ours.clone()], 1_600_000_000)
+        plan.conclude(&known, hashes, Some(&spf), std::slice::from_ref(&ours), 1_600_000_000)
     };
     let found = conclude(usize::from(*step) + 1);
     assert_eq!(found, conclude(body.len().max(1)), "the pieces make no difference");

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::step::{Counts, Step, cargo, demand};
-use crate::{Failure, checks, docs, material, packages};
+use crate::{Failure, checks, docs, fuzz, material, packages};
 
 fn run_all() -> Vec<Step> {
     let skips = Skips::new();
@@ -22,6 +22,7 @@ fn run_all() -> Vec<Step> {
         Step::check("clippy", || {
             demand(&mut cargo("clippy --workspace --all-targets --quiet -- -D warnings"), "no warning")
         }),
+        Step::check("fuzz targets", fuzz::check),
         tests(&skips),
         Step::tests("doc tests", &mut cargo("test --workspace --doc --quiet"), cargo_test_counts),
         Step::check("documentation", docs::build),
