@@ -36,7 +36,10 @@ const UNPACKED: &[Package] =
 /// Where they are unpacked; `crates/dev/testnet/src/sendmail.rs` looks there.
 const UNPACKED_TO: &str = "/usr/local/lib/postern-tests";
 
-/// What `cargo xtask bench` measures Postern against.
+/// What `cargo xtask bench` loads Postern with.
+pub(crate) const LOAD: &[Package] = &[("postfix", "/usr/sbin/smtp-source")];
+
+/// What `cargo xtask bench` measures Postern against, and loads both with.
 pub(crate) const BENCH: &[Package] = &[
     ("postfix", "/usr/sbin/postfix"),
     ("dovecot-core", "/usr/sbin/dovecot"),

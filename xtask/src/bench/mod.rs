@@ -4,6 +4,7 @@
 mod cost;
 mod dns;
 mod flood;
+mod interrupt;
 mod load;
 mod measure;
 mod peer;
@@ -71,7 +72,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<String, Failure> {
     if parts.is_empty() {
         parts = PARTS.to_vec();
     }
-    println!("{}", packages::install(packages::BENCH)?);
+    interrupt::prepare()?;
+    let wanted = if only == Some("postern") { packages::LOAD } else { packages::BENCH };
+    println!("{}", packages::install(wanted)?);
     if program.is_none() && only != Some("postfix") {
         program = Some(postern::build()?);
     }
