@@ -63,6 +63,7 @@ fn upstream(config: &Config) -> upstream::Settings {
         hostname: config.server.hostname.clone(),
         connect_timeout: proxy.connect_timeout,
         timeout: proxy.timeout,
+        end_timeout: proxy.end_timeout,
         encryption: match proxy.tls {
             ProxyTls::Off => upstream::Encryption::Off,
             ProxyTls::Opportunistic => upstream::Encryption::Opportunistic,

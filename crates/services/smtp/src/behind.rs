@@ -1,4 +1,7 @@
-//! DATA at the MTA behind: opened for those who are to get the message from there, and for nobody else.
+//! DATA at the MTA behind: opened for those who are to get the message from there, and for nobody else; and how long
+//! the MTA may take for a message whose client waits.
+
+use std::time::{Duration, Instant};
 
 use postern_types::{Refusal, Reply};
 
@@ -13,12 +16,59 @@ enum Why {
     Error(UpstreamError),
 }
 
+impl From<UpstreamError> for Why {
+    fn from(error: UpstreamError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Until when the MTA behind must have done its part, counted from when the client was last heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    until: Instant,
+    whole: Duration,
+}
+
+impl Limit {
+    /// An exchange that is broken off when the time is over.
+    pub(crate) async fn keep<T, E: From<UpstreamError>>(
+        self,
+        exchange: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let late = |_| Err(UpstreamError::TooSlow(self.whole).into());
+        tokio::time::timeout_at(self.until.into(), exchange).await.unwrap_or_else(late)
+    }
+
+    /// Whether there is still time.
+    pub(crate) fn check(self) -> Result<(), UpstreamError> {
+        if Instant::now() < self.until { Ok(()) } else { Err(UpstreamError::TooSlow(self.whole)) }
+    }
+}
+
 impl Session {
+    /// For everything before the final dot. Half of the time, so that an MTA that needs more is left while it cannot have
+    /// accepted anything, and one that has the dot has time for its answer.
+    pub(crate) fn until_dot(&self) -> Limit {
+        self.limit(self.service.settings.upstream.end_timeout / 2)
+    }
+
+    /// For the answer to the message.
+    pub(crate) fn until_answer(&self) -> Limit {
+        self.limit(self.service.settings.upstream.end_timeout)
+    }
+
+    fn limit(&self, whole: Duration) -> Limit {
+        let message = self.transaction.as_ref().and_then(|transaction| transaction.message.as_ref());
+        let heard = message.map_or_else(Instant::now, |message| message.heard);
+        Limit { until: heard + whole, whole }
+    }
+
     /// Opens DATA at the MTA behind, where a recipient needs it.
     pub(crate) async fn open_upstream(&mut self) -> Result<(), Refusal> {
+        let limit = self.until_dot();
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let route = transaction.upstream.as_ref().map(|behind| behind.route.clone()).unwrap_or_default();
-        match open(transaction).await {
+        match limit.keep(open(transaction)).await {
             Ok(()) => Ok(()),
             Err(why) => Err(self.not_opened(&route, why)),
         }
@@ -27,10 +77,15 @@ impl Session {
     /// The same for a message that was held. The MTA may have grown tired of waiting: then it is connected to
     /// once more, and told everything again.
     pub(crate) async fn open_upstream_late(&mut self) -> Result<(), Refusal> {
+        let behind = self.transaction.as_ref().and_then(|transaction| transaction.upstream.as_ref());
+        let Some(route) = behind.map(|behind| behind.route.clone()) else { return Ok(()) };
+        let limit = self.until_dot();
+        let opened = limit.keep(self.open_or_again(&route)).await;
+        opened.map_err(|why| self.not_opened(&route, why))
+    }
+
+    async fn open_or_again(&mut self, route: &str) -> Result<(), Why> {
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
-        let Some(route) = transaction.upstream.as_ref().map(|behind| behind.route.clone()) else {
-            return Ok(());
-        };
         let why = match open(transaction).await {
             Ok(()) => return Ok(()),
             Err(why) => why,
@@ -41,22 +96,16 @@ impl Session {
             Why::Said(reply) => reply.code.get() == 421,
         };
         if !gone {
-            return Err(self.not_opened(&route, why));
+            return Err(why);
         }
         transaction.upstream = None;
-        match self.connect_upstream(&route).await {
-            Err(error) => Err(self.not_opened(&route, Why::Error(error))),
-            Ok(session) => {
-                let Some(transaction) = &mut self.transaction else { return Ok(()) };
-                let mut behind = Behind { route: route.clone(), session, announced: 0 };
-                let told = match announce(&mut behind, &transaction.mail, &transaction.recipients).await {
-                    Ok(()) => begin(&mut behind).await,
-                    Err(why) => Err(why),
-                };
-                transaction.upstream = Some(behind);
-                told.map_err(|why| self.not_opened(&route, why))
-            }
-        }
+        let session = self.connect_upstream(route).await?;
+        let Some(transaction) = &mut self.transaction else { return Ok(()) };
+        let mut behind = Behind { route: route.to_owned(), session, announced: 0 };
+        announce(&mut behind, &transaction.mail, &transaction.recipients).await?;
+        begin(&mut behind).await?;
+        transaction.upstream = Some(behind);
+        Ok(())
     }
 
     fn not_opened(&self, route: &str, why: Why) -> Refusal {
@@ -79,7 +128,7 @@ async fn open(transaction: &mut Transaction) -> Result<(), Why> {
     }
     // Who was to be held from the beginning was never announced there.
     if behind.announced != wanted {
-        behind.session.reset().await.map_err(Why::Error)?;
+        behind.session.reset().await?;
         announce(behind, &transaction.mail, &transaction.recipients).await?;
     }
     begin(behind).await
@@ -92,7 +141,7 @@ async fn announce(
     recipients: &[Recipient],
 ) -> Result<(), Why> {
     let session = &mut behind.session;
-    let reply = session.mail(&mail.path, &mail.params).await.map_err(Why::Error)?;
+    let reply = session.mail(&mail.path, &mail.params).await?;
     if !reply.code.is_positive() {
         return Err(Why::Said(reply));
     }
@@ -100,7 +149,7 @@ async fn announce(
     let theirs = |r: &&Recipient| r.destination == Destination::Upstream && !r.is_stored();
     for recipient in recipients.iter().filter(theirs) {
         let rcpt = &recipient.rcpt;
-        let reply = session.rcpt(&rcpt.path, &rcpt.params).await.map_err(Why::Error)?;
+        let reply = session.rcpt(&rcpt.path, &rcpt.params).await?;
         if !reply.code.is_positive() {
             return Err(Why::Said(reply));
         }
@@ -110,6 +159,6 @@ async fn announce(
 }
 
 async fn begin(behind: &mut Behind) -> Result<(), Why> {
-    let reply = behind.session.data().await.map_err(Why::Error)?;
+    let reply = behind.session.data().await?;
     if reply.code.is_intermediate() { Ok(()) } else { Err(Why::Said(reply)) }
 }

@@ -93,6 +93,7 @@ impl Session {
     pub(crate) async fn relay(&mut self) -> Result<Relayed, Refusal> {
         let trace = self.trace();
         let wanted = self.transaction.as_ref().map_or(0, |transaction| transaction.relayed_recipients());
+        let (dot, answer) = (self.until_dot(), self.until_answer());
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
         let Some(Behind { route, session, announced }) = behind else { return Err(nothing_to_do()) };
         // The MTA's 250 counts for the recipients that this session there has accepted, and for nobody else.
@@ -100,7 +101,11 @@ impl Session {
             return Err(nothing_to_do());
         }
         let asked = Instant::now();
-        let answer = session.finish().await;
+        // Too late for the dot: without it the MTA forgets the message.
+        let answer = match dot.check() {
+            Ok(()) => answer.keep(session.finish()).await,
+            Err(error) => Err(error),
+        };
         let route = route.clone();
         match answer {
             Ok(Ok(relayed)) => {

@@ -6,7 +6,7 @@
 //! until its end: see `judgement.rs` and `held.rs`.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postern_message::{HeaderCollector, Protocol, Received, Transmission};
 use postern_types::{Refusal, Timestamp};
@@ -31,8 +31,13 @@ impl Session {
             transaction.refusal = Some(refusal);
             return;
         }
-        transaction.message =
-            Some(Message { waited: Duration::ZERO, size: 0, header, stage: Intake::Header });
+        transaction.message = Some(Message {
+            waited: Duration::ZERO,
+            heard: Instant::now(),
+            size: 0,
+            header,
+            stage: Intake::Header,
+        });
         self.protocol.proceed();
     }
 
@@ -171,9 +176,10 @@ impl Session {
 
     /// A piece to the MTA behind.
     pub(crate) async fn pass_on(&mut self, piece: &[u8], open: &mut bool) -> Result<(), Refusal> {
+        let limit = self.until_dot();
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
         let Some(Behind { route, session, .. }) = behind else { return Ok(()) };
-        let Err(error) = session.body(piece).await else { return Ok(()) };
+        let Err(error) = limit.keep(session.body(piece)).await else { return Ok(()) };
         let route = route.clone();
         // Without its final dot the MTA forgets the message (rfc5321 §4.1.1.4).
         *open = false;

@@ -184,7 +184,8 @@ impl Session {
         };
         let message = self.transaction.as_mut().and_then(|transaction| transaction.message.as_mut());
         if let Some(message) = message {
-            message.waited += asked.elapsed();
+            message.heard = Instant::now();
+            message.waited += message.heard.saturating_duration_since(asked);
         }
         match read {
             None => Ok(Flow::GoOn),

@@ -88,6 +88,8 @@ pub(crate) enum Placement {
 pub(crate) struct Message {
     /// How long the client has been waited for; not the time that we or the MTA took.
     pub(crate) waited: Duration,
+    /// When the client was heard last: since then it may be waiting for us.
+    pub(crate) heard: Instant,
     pub(crate) size: u64,
     pub(crate) header: HeaderCollector,
     pub(crate) stage: Intake,

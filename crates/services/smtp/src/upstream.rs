@@ -26,6 +26,9 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// For each answer; 300 s, as RFC 5321 §4.5.3.2 wants for most commands.
     pub timeout: Duration,
+    /// From the end of a message to our answer to it; 270 s. RFC 5321 §4.5.3.2.6 has clients wait ten minutes for it,
+    /// but many wait five. Whoever gives up sends the message again, and an MTA that takes it after all has it twice.
+    pub end_timeout: Duration,
     /// Whether the connection is encrypted.
     pub encryption: Encryption,
     /// What the MTA is told about the client behind us.
@@ -42,6 +45,7 @@ impl Settings {
             hostname,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(300),
+            end_timeout: Duration::from_secs(270),
             encryption: Encryption::Opportunistic,
             announce: Announce::Xforward,
             program: None,
@@ -116,6 +120,9 @@ pub enum UpstreamError {
     /// No answer in time.
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
+    /// It takes the message too slowly: the client would not wait for the end.
+    #[error("it did not take what had come of the message within {} s", .0.as_secs())]
+    TooSlow(Duration),
     /// What came is no SMTP, or does not fit.
     #[error(transparent)]
     Protocol(#[from] postern_smtp::client::ClientError),

@@ -83,6 +83,10 @@ settings! {
         connect_timeout: Duration = "5 s", "100 ms" ..= "5 min";
         /// How long the server behind may take for one answer.
         timeout: Duration = "5 min", "1 s" ..= "10 min";
+        /// How long the sender of a message waits for the answer to its end. The server behind must have all of it in half
+        /// of that, or its connection is closed before the end and the sender hears `451`. Many senders wait five minutes, where
+        /// RFC 5321 asks for ten; one that gives up while the server behind takes the message sends it twice.
+        end_timeout: Duration = "270 s", "1 s" ..= "10 min";
         /// Whether the way to the server behind is encrypted.
         tls: ProxyTls = "opportunistic";
         /// What the server behind is told about the real client, where it offers the command.
