@@ -10,6 +10,7 @@ use postern_types::{Domain, Timestamp};
 use crate::compose;
 use crate::failure::{Failure, Status};
 use crate::file;
+use crate::inspect::store::Look;
 use crate::inspect::{Finding, State, clock, disk, files, folder, names, outbound, ports, store, tls};
 use crate::open::{block_on, with_store};
 use crate::output::Output;
@@ -17,8 +18,7 @@ use crate::output::Output;
 /// Look for whatever may keep mail from coming in
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
-    /// Check every message too, in a copy of the store that is made for it in the data folder and
-    /// removed afterwards
+    /// Check every message too: reads the whole store, while mail goes on
     #[arg(long)]
     thorough: bool,
     #[command(flatten)]
@@ -45,16 +45,17 @@ impl Doctor {
     pub(crate) fn run(self, named: Option<&Path>, out: Output) -> Result<Status, Failure> {
         let config = file::load(named)?;
         let mut findings = here(&config)?;
+        let look = if self.thorough { Look::Thorough } else { Look::Quick };
         let domains = match with_store(&config, async |store| Ok(store.domains().await?)) {
-            Ok(domains) => domains,
+            Ok(domains) => {
+                findings.extend(store::inspect(&config, look));
+                domains
+            }
             Err(failure) => {
                 findings.push(Finding::problem("store", failure.to_string()));
                 Vec::new()
             }
         };
-        if self.thorough {
-            findings.push(store::inspect(&config));
-        }
         if !self.network.offline {
             let domains: Vec<Domain> = domains.into_iter().map(|LocalDomain { name, .. }| name).collect();
             findings.extend(block_on(self.network.outside(&config, &domains))?);

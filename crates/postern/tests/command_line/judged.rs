@@ -12,10 +12,10 @@ const MESSAGE: &str = "From: carl@example.net\r\nDate: Sun, 22 Nov 2026 05:59:00
                        Message-ID: <1@example.net>\r\nSubject: hello\r\n\r\nhello\r\n";
 
 /// A session that reads like one.
-struct Talk(BufReader<TcpStream>);
+pub(crate) struct Talk(BufReader<TcpStream>);
 
 impl Talk {
-    fn begin(server: &mut Server) -> Self {
+    pub(crate) fn begin(server: &mut Server) -> Self {
         let mut talk = Self(BufReader::new(connect(server.address("smtp"))));
         talk.reply();
         talk
@@ -43,16 +43,20 @@ impl Talk {
 
     /// One message from a host that calls itself `helo`, to Ann; the reply to its end.
     fn send(&mut self, helo: &str, expected: &str) -> String {
+        self.send_this(helo, MESSAGE, expected)
+    }
+
+    pub(crate) fn send_this(&mut self, helo: &str, message: &str, expected: &str) -> String {
         self.say(&format!("EHLO {helo}"), "250");
         self.say("MAIL FROM:<carl@example.net>", "250");
         self.say("RCPT TO:<ann@example.org>", "250");
         self.say("DATA", "354");
-        self.say(&format!("{MESSAGE}."), expected)
+        self.say(&format!("{message}."), expected)
     }
 }
 
 /// A house without a DNS, where a HELO name that is not whole weighs 6: enough for the quarantine.
-fn house() -> House {
+pub(crate) fn house() -> House {
     let house = House::new();
     house.edit(|source| {
         format!(

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::judged::{self, Talk};
+use crate::server::Server;
 use crate::{House, folder, postern};
 
 #[test]
@@ -99,9 +101,29 @@ fn the_doctor_finds_what_is_wrong() {
     let port = taken.local_addr().unwrap().to_string();
     house.edit(|source| source.replacen("127.0.0.1:0", &port, 1));
     sick("Stop that program, or choose another address in `listen.smtp`.");
-    let left: Vec<_> =
-        std::fs::read_dir(house.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("doctor")), "{left:?}");
+}
+
+#[test]
+fn the_doctor_finds_a_body_that_is_gone() {
+    let house = judged::house();
+    let mut server = Server::start(&house);
+    let large = format!("Subject: large\r\n\r\n{}", "0123456789\r\n".repeat(40_000));
+    Talk::begin(&mut server).send_this("mail.example.net", &large, "250");
+    // Beside a server that runs.
+    let whole = house.run(&["doctor", "--offline"]);
+    assert!(
+        whole.out.contains("ok       store: 1 messages, 1 of them in files of their own: all there"),
+        "{whole:#?}"
+    );
+    let thorough = house.run(&["doctor", "--offline", "--thorough"]);
+    assert!(thorough.out.contains("ok       store: 1 messages, 480"), "{thorough:#?}");
+    for entry in std::fs::read_dir(house.path("data/bodies")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let answer = house.run(&["doctor", "--offline"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.out.contains("problem  store: the body file "), "{answer:#?}");
+    assert!(answer.out.contains("Restore the last good backup"), "{answer:#?}");
 }
 
 #[test]

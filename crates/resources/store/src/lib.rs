@@ -12,6 +12,7 @@
 mod accept;
 mod backup;
 mod body;
+mod check;
 mod digest;
 mod directory;
 mod error;
@@ -37,6 +38,7 @@ mod trace;
 pub use accept::{Acceptance, Durable, MessageCopy, Placed};
 pub use backup::{BackupSummary, restore, verify};
 pub use body::{Body, BodyWriter, Passing};
+pub use check::{Checkup, Damage, Depth, Extent, MAX_DAMAGE};
 pub use digest::{DigestDue, DigestNote};
 pub use directory::{Account, AccountId, Alias, AliasName, LocalDomain, Route};
 pub use error::StoreError;

@@ -10,6 +10,7 @@ use std::path::Path;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use super::check;
 use super::columns::unsigned;
 use super::open::{DATABASE, connect_for_reading};
 use crate::files::{FOLDER, hold_shared, make_dir, sync_dir};
@@ -20,11 +21,11 @@ const MANIFEST: &str = "manifest.txt";
 /// Pages copied before others get a turn at the disk.
 const PAGES: i32 = 1024;
 
-/// A file's line in the manifest.
+/// What a file is: its line in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sum {
-    checksum: u32,
-    size: u64,
+pub(super) struct Sum {
+    pub(super) checksum: u32,
+    pub(super) size: u64,
 }
 
 /// By path below the backup's folder.
@@ -117,42 +118,13 @@ pub(crate) fn verify(backup: &Path) -> Result<BackupSummary, StoreError> {
         }
     }
     let database = open_copy(&backup.join(DATABASE))?;
-    check_database(&database)?;
+    check::database(&database)?;
     for (name, expected) in files(&database)? {
         if manifest.get(&format!("{FOLDER}/{name}")) != Some(&expected) {
             return Err(StoreError::corrupt(format!("the body file {name} is missing in the backup")));
         }
     }
     summary(&database, &manifest)
-}
-
-/// SQLite's own check, then ours: every message has its parts, every part its checksum.
-fn check_database(database: &Connection) -> Result<(), StoreError> {
-    let found: String = database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if found != "ok" {
-        return Err(StoreError::corrupt(found));
-    }
-    let lost: i64 = database.query_row(
-        "SELECT count(*) FROM (SELECT body, prefix FROM messages UNION ALL
-             SELECT body, prefix FROM quarantine UNION ALL SELECT body, prefix FROM queue) AS copies
-         WHERE NOT EXISTS (SELECT 1 FROM parts WHERE id = copies.body)
-            OR NOT EXISTS (SELECT 1 FROM parts WHERE id = copies.prefix)",
-        [],
-        |row| row.get(0),
-    )?;
-    if lost > 0 {
-        return Err(StoreError::corrupt(format!("{lost} messages have lost their text")));
-    }
-    let mut select = database.prepare("SELECT id, checksum, size, octets FROM parts WHERE file IS NULL")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (id, checksum, size): (i64, u32, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let octets: Vec<u8> = row.get(3)?;
-        if i64::try_from(octets.len()) != Ok(size) || crc32fast::hash(&octets) != checksum {
-            return Err(StoreError::corrupt(format!("part {id} of a message has changed")));
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn restore(backup: &Path, to: &Path) -> Result<BackupSummary, StoreError> {
@@ -195,7 +167,7 @@ fn copy(from: &Path, to: &Path) -> Result<Sum, StoreError> {
     Ok(sum)
 }
 
-fn sum(path: &Path) -> Result<Sum, StoreError> {
+pub(super) fn sum(path: &Path) -> Result<Sum, StoreError> {
     each_piece(path, |_| Ok(()))
 }
 

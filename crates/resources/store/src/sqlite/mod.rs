@@ -8,6 +8,7 @@
 pub(crate) mod accept;
 pub(crate) mod backup;
 pub(crate) mod bodies;
+pub(crate) mod check;
 mod checkpoint;
 mod columns;
 pub(crate) mod correspondents;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod backup;
+mod check;
 mod crash;
 mod directory;
 mod faults;
