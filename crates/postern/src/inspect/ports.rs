@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use postern_config::{Config, Listen};
 
 use super::Finding;
-use super::sockets::{listening, program, serving};
+use super::sockets::{is_systemd, listening, program, serving};
 
 /// One finding for each address in `[listen]`.
 pub(crate) fn inspect(listen: &Listen) -> Vec<Finding> {
@@ -26,6 +26,10 @@ pub(crate) fn inspect_running(config: &Config) -> Vec<Finding> {
             findings.push(match holder {
                 Some(program) if program.starts_with("postern ") => {
                     Finding::ok(about(service, address), format!("held by {program}"))
+                }
+                Some(program) if is_systemd(&program) => {
+                    Finding::warning(about(service, address), format!("waits at {program} for somebody to serve it"))
+                        .so("At the first connection systemd starts whom it is for: `systemctl list-sockets` shows it.")
                 }
                 _ => free(service, address),
             });

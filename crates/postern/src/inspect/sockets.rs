@@ -33,21 +33,35 @@ pub(crate) fn serving(address: SocketAddr, sockets: &[Listening]) -> Option<List
     exact.or_else(wide).copied()
 }
 
-/// The name of the program that holds the socket, where this user may see it.
+/// The name of the program that serves the socket, where this user may see it: `postern (process 12)`.
 pub(crate) fn program(socket: Listening) -> Option<String> {
     let link = format!("socket:[{}]", socket.inode);
     let processes = fs::read_dir("/proc").ok()?.flatten();
-    for process in processes.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()) {
-        let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
-        let holds = files
-            .flatten()
-            .any(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == link.as_str()));
-        if holds {
-            let name = fs::read_to_string(process.path().join("comm")).ok()?;
-            return Some(format!("{} (process {})", name.trim(), process.file_name().to_string_lossy()));
+    let holders = processes.filter_map(|process| {
+        let number: u32 = process.file_name().to_string_lossy().parse().ok()?;
+        let mut files = fs::read_dir(process.path().join("fd")).ok()?.flatten();
+        files.find(|file| fs::read_link(file.path()).is_ok_and(|to| to.as_os_str() == link.as_str()))?;
+        let name = fs::read_to_string(process.path().join("comm")).ok()?;
+        Some((name.trim().to_owned(), number))
+    });
+    serves(holders).map(|(name, number)| format!("{name} (process {number})"))
+}
+
+/// Whether what [`program`] gives is systemd, which starts whom the socket is for at the first connection.
+pub(crate) fn is_systemd(program: &str) -> bool {
+    program.starts_with("systemd ")
+}
+
+/// Of all who hold a socket, the one who serves it: systemd keeps what it has handed over.
+fn serves(holders: impl Iterator<Item = (String, u32)>) -> Option<(String, u32)> {
+    let mut keeper = None;
+    for holder in holders {
+        if holder.0 != "systemd" {
+            return Some(holder);
         }
+        keeper = Some(holder);
     }
-    None
+    keeper
 }
 
 /// `0: 0100007F:0019 00000000:0000 0A …`; state 0A is LISTEN.
@@ -104,6 +118,18 @@ mod tests {
         let found = serving(socket.local_addr().unwrap(), &sockets).unwrap();
         let program = program(found).unwrap();
         assert!(program.ends_with(&format!("(process {})", std::process::id())), "{program}");
+    }
+
+    #[test]
+    fn who_was_handed_a_socket_by_systemd_serves_it() {
+        let holders =
+            |names: &[(&str, u32)]| serves(names.iter().map(|(name, number)| ((*name).to_owned(), *number)));
+        let postern = Some(("postern".to_owned(), 7));
+        assert_eq!(holders(&[("systemd", 1), ("postern", 7)]), postern);
+        assert_eq!(holders(&[("postern", 7)]), postern);
+        assert_eq!(holders(&[("systemd", 1)]), Some(("systemd".to_owned(), 1)));
+        assert_eq!(holders(&[]), None);
+        assert!(is_systemd("systemd (process 1)") && !is_systemd("systemd-resolve (process 9)"));
     }
 
     #[test]
