@@ -22,6 +22,10 @@ pub struct ProbeBegun {
     pub subject: String,
     /// The host that is connected to: its address and port, and its name where there is one.
     pub target: String,
+    /// The registered domain of that host's name, where it has one: it has a budget of its own.
+    pub provider: Option<String>,
+    /// The network of that host: it has one too.
+    pub network: String,
     /// Whose budget it takes from: a domain or a network.
     pub place: String,
     /// Why it is asked.
@@ -59,13 +63,17 @@ pub struct LedgerQuery {
     pub limit: usize,
 }
 
-/// How often a place was connected to.
+/// A connection, as budgets count it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlaceCount {
-    /// The domain or network.
+pub struct Probed {
+    /// When.
+    pub at: Timestamp,
+    /// The domain or network that was asked about.
     pub place: String,
-    /// Each connection's time, earliest first.
-    pub at: Vec<Timestamp>,
+    /// The registered domain of the host's name, where it had one.
+    pub provider: Option<String>,
+    /// The host's network.
+    pub network: String,
 }
 
 impl Store {
@@ -93,11 +101,11 @@ impl Store {
         self.engine.read(move |c| ledger::search(c, &query)).await
     }
 
-    /// How often each place was connected to since then.
+    /// The connections since then, earliest first.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn probed_since(&self, since: Timestamp) -> Result<Vec<PlaceCount>, StoreError> {
+    pub async fn probed_since(&self, since: Timestamp) -> Result<Vec<Probed>, StoreError> {
         self.engine.read(move |c| ledger::since(c, since)).await
     }
 }

@@ -46,6 +46,10 @@ impl Job for Accept {
         self.answer.is_closed()
     }
 
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
         if let Some(note) = &self.note {
             digests::note(connection, note, self.acceptance.record.at)?;

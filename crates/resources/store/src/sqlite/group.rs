@@ -4,7 +4,9 @@
 //! to a number and a weight), commits, and only then answers them all. While a commit is being synced
 //! the next group gathers, so the busier the store, the fewer syncs a message costs.
 //!
-//! A job that fails is undone alone, by its savepoint. A failure of the commit fails all its jobs.
+//! A job that fails is undone alone. For that SQLite's savepoints keep a copy of every page that a job changes,
+//! which costs more than most jobs; so jobs that can be done again share a savepoint, and only when one of
+//! them fails they are done anew, each in its own. A failure of the commit fails all its jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,6 +31,8 @@ pub(crate) trait Job: Send {
     fn weight(&self) -> usize;
     /// Whether nobody waits for it any more; then it is left undone.
     fn is_abandoned(&self) -> bool;
+    /// Whether [`run`](Self::run) can be called again after what it did was undone.
+    fn is_repeatable(&self) -> bool;
     /// Does it. After an error nothing of it remains.
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     /// Tells whoever waits how it ended.
@@ -66,6 +70,8 @@ enum Done {
 #[derive(Default)]
 struct Group {
     done: Vec<Placed>,
+    /// How many of them, the last ones, are in the savepoint that is open; 0 when none is.
+    shared: usize,
     failed: Vec<(Placed, StoreError)>,
     bytes: usize,
     /// Records of refusals that are in it.
@@ -166,7 +172,7 @@ impl GroupCommit {
             let has_room = group.done.len() < self.jobs && group.bytes < self.bytes;
             next = if has_room { self.waiting_job() } else { None };
         }
-        Ok(())
+        self.close_shared(group)
     }
 
     /// The next job that waits already.
@@ -185,11 +191,57 @@ impl GroupCommit {
         }
     }
 
-    fn job(&self, group: &mut Group, (mut job, place): Placed) -> Result<(), StoreError> {
-        if job.is_abandoned() {
+    fn job(&self, group: &mut Group, placed: Placed) -> Result<(), StoreError> {
+        if placed.0.is_abandoned() {
             return Ok(());
         }
-        group.bytes += job.weight();
+        group.bytes += placed.0.weight();
+        if placed.0.is_repeatable() {
+            self.job_among_others(group, placed)
+        } else {
+            self.close_shared(group)?;
+            self.job_alone(group, placed)
+        }
+    }
+
+    /// Does a job in the savepoint of those before it. If it fails, all of them are done again, each in its own.
+    fn job_among_others(&self, group: &mut Group, (mut job, place): Placed) -> Result<(), StoreError> {
+        if group.shared == 0
+            && let Err(error) = self.statement("SAVEPOINT job")
+        {
+            group.failed.push(((job, place), error.clone()));
+            return Err(error);
+        }
+        group.shared += 1;
+        let worked = job.run(&self.connection);
+        group.done.push((job, place));
+        match worked {
+            Ok(()) => Ok(()),
+            // A full disk or a failing one ends the transaction by itself.
+            Err(error) if self.connection.is_autocommit() => Err(error),
+            Err(_) => {
+                let again = group.done.split_off(group.done.len() - group.shared);
+                let mut ended = self.statement("ROLLBACK TO job").and_then(|()| self.close_shared(group));
+                for placed in again {
+                    match &ended {
+                        Ok(()) => ended = self.job_alone(group, placed),
+                        Err(error) => group.failed.push((placed, error.clone())),
+                    }
+                }
+                ended
+            }
+        }
+    }
+
+    fn close_shared(&self, group: &mut Group) -> Result<(), StoreError> {
+        if std::mem::take(&mut group.shared) > 0 {
+            self.statement("RELEASE job")?;
+        }
+        Ok(())
+    }
+
+    /// Does a job in a savepoint of its own.
+    fn job_alone(&self, group: &mut Group, (mut job, place): Placed) -> Result<(), StoreError> {
         match self.in_savepoint(|connection| job.run(connection)) {
             Done::Well => group.done.push((job, place)),
             Done::Undone(error) => group.failed.push(((job, place), error)),
@@ -224,6 +276,14 @@ impl GroupCommit {
         self.traces_due = None;
         let records = self.traces.take();
         group.traces = records.len();
+        let write_all = |connection: &Connection| {
+            records.iter().try_for_each(|record| traces::insert(connection, record))
+        };
+        match self.in_savepoint(write_all) {
+            Done::Well => return Ok(()),
+            Done::AllLost(error) => return Err(error),
+            Done::Undone(_) => {}
+        }
         for record in &records {
             match self.in_savepoint(|connection| traces::insert(connection, record)) {
                 Done::Well => {}

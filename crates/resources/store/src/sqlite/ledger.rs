@@ -6,15 +6,17 @@ use postern_types::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{limit, pattern, signed, timestamp, unsigned};
-use crate::{LedgerEntry, LedgerId, LedgerQuery, PlaceCount, ProbeBegun, ProbeEnded, StoreError};
+use crate::{LedgerEntry, LedgerId, LedgerQuery, ProbeBegun, ProbeEnded, Probed, StoreError};
 
 pub(crate) fn begin(connection: &Connection, begun: &ProbeBegun) -> Result<LedgerId, StoreError> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO probe_ledger (at, probe, subject, target, place, reason, outcome, commands, duration_us)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', '', 0)",
+        "INSERT INTO probe_ledger (at, probe, subject, target, provider, network, place, reason, outcome, commands,
+             duration_us)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', '', 0)",
     )?;
-    let ProbeBegun { at, probe, subject, target, place, reason } = begun;
-    Ok(LedgerId(insert.insert(params![at.as_millis(), probe, subject, target, place, reason])?))
+    let ProbeBegun { at, probe, subject, target, provider, network, place, reason } = begun;
+    let values = params![at.as_millis(), probe, subject, target, provider, network, place, reason];
+    Ok(LedgerId(insert.insert(values)?))
 }
 
 pub(crate) fn end(connection: &Connection, id: LedgerId, ended: &ProbeEnded) -> Result<(), StoreError> {
@@ -28,7 +30,8 @@ pub(crate) fn end(connection: &Connection, id: LedgerId, ended: &ProbeEnded) -> 
 
 pub(crate) fn search(connection: &Connection, query: &LedgerQuery) -> Result<Vec<LedgerEntry>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT at, probe, subject, target, place, reason, outcome, commands, duration_us FROM probe_ledger
+        "SELECT at, probe, subject, target, place, reason, outcome, commands, duration_us, provider, network
+         FROM probe_ledger
          WHERE at >= ?1 AND (?2 IS NULL OR target LIKE ?2 ESCAPE '\\' OR subject LIKE ?2 ESCAPE '\\'
              OR place LIKE ?2 ESCAPE '\\')
          ORDER BY at DESC, id DESC LIMIT ?3",
@@ -43,6 +46,8 @@ pub(crate) fn search(connection: &Connection, query: &LedgerQuery) -> Result<Vec
             probe: row.get(1)?,
             subject: row.get(2)?,
             target: row.get(3)?,
+            provider: row.get(9)?,
+            network: row.get(10)?,
             place: row.get(4)?,
             reason: row.get(5)?,
         };
@@ -53,17 +58,15 @@ pub(crate) fn search(connection: &Connection, query: &LedgerQuery) -> Result<Vec
     Ok(found)
 }
 
-pub(crate) fn since(connection: &Connection, since: Timestamp) -> Result<Vec<PlaceCount>, StoreError> {
-    let mut select =
-        connection.prepare_cached("SELECT place, at FROM probe_ledger WHERE at > ?1 ORDER BY place, at")?;
+pub(crate) fn since(connection: &Connection, since: Timestamp) -> Result<Vec<Probed>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT at, place, provider, network FROM probe_ledger WHERE at > ?1 ORDER BY at, id",
+    )?;
     let mut rows = select.query([since.as_millis()])?;
-    let mut places: Vec<PlaceCount> = Vec::new();
+    let mut ledger = Vec::new();
     while let Some(row) = rows.next()? {
-        let (place, at): (String, _) = (row.get(0)?, timestamp(row, 1)?);
-        match places.last_mut().filter(|last| last.place == place) {
-            Some(last) => last.at.push(at),
-            None => places.push(PlaceCount { place, at: vec![at] }),
-        }
+        let at = timestamp(row, 0)?;
+        ledger.push(Probed { at, place: row.get(1)?, provider: row.get(2)?, network: row.get(3)? });
     }
-    Ok(places)
+    Ok(ledger)
 }

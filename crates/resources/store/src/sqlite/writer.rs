@@ -174,6 +174,10 @@ where
         self.answer.is_closed()
     }
 
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
         if let Some(work) = self.work.take() {
             self.result = Some(work(connection)?);

@@ -125,6 +125,48 @@ async fn many_sessions_share_commits_and_a_failing_one_harms_nobody() {
     panic!("work or memory is held for ever: {:?}", house.store.stats());
 }
 
+/// A group of one commit: what stands beside a job that fails is there once, and nothing of the other.
+#[tokio::test]
+async fn a_group_with_a_failing_job_is_done_again_without_it() {
+    let house = House::new().await;
+    let gone = house.store.add_account(address("x@example.test"), "hash".into()).await.unwrap();
+    house.store.remove_account(address("x@example.test")).await.unwrap();
+    let before = house.store.stats();
+    let held = house.hold_the_writer().await;
+    let mut tasks = Vec::new();
+    // `x`: fails after it has stored its body. `f`: a job that can be done only once.
+    for (at, job) in "aaxaafaxxa".chars().enumerate() {
+        let (store, anna) = (house.store.clone(), house.anna);
+        tasks.push(tokio::spawn(async move {
+            let text = content(at as u64, 500 * at);
+            match job {
+                'a' => accept(&store, &text, vec![to_mailbox(anna)]).await.is_ok(),
+                'x' => accept(&store, &text, vec![to_mailbox(anna), to_mailbox(gone)]).await.is_ok(),
+                _ => store.add_domain(super::domain("other.test"), crate::Route::Mailbox).await.is_ok(),
+            }
+        }));
+        while house.store.stats().waiting < at as u64 + 2 {
+            tokio::task::yield_now().await;
+        }
+    }
+    held.go_on().await;
+    let mut ended = String::new();
+    for task in tasks {
+        ended.push(if task.await.unwrap() { '+' } else { '-' });
+    }
+    assert_eq!(ended, "++-++++--+");
+    let mut sizes: Vec<u64> = house.list(house.anna).await.iter().map(|entry| entry.size).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [0, 1, 3, 4, 6, 9].map(|at| 500 * at + super::PREFIX.len() as u64));
+    let count = |c: &crate::sqlite::Connection| {
+        Ok(c.query_row("SELECT count(*) FROM parts", [], |row| row.get::<_, i64>(0))?)
+    };
+    let parts = house.store.engine.read(count);
+    assert_eq!(parts.await.unwrap(), 12, "a body and its prefix for each message, and none of the others");
+    let after = house.store.stats();
+    assert!(after.commits - before.commits <= 2, "all that waited were one group");
+}
+
 #[tokio::test]
 async fn bodies_share_a_budget_of_memory_and_leave_nothing_when_dropped() {
     let options = Options { bodies_in_memory: 100_000, ..Options::default() };
@@ -175,23 +217,11 @@ async fn without_recipients_nothing_is_accepted() {
 async fn when_the_line_is_full_others_are_told_to_come_again() {
     let options = Options { waiting: 1, patience: Duration::from_millis(10), ..Options::default() };
     let house = House::with(options).await;
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let (begin, begun) = tokio::sync::oneshot::channel();
-    let store = house.store.clone();
-    let long = tokio::spawn(async move {
-        let work = move |_: &crate::sqlite::Connection| {
-            let _ = begin.send(());
-            let _ = stopped.recv();
-            Ok(())
-        };
-        store.engine.write(0, work).await
-    });
-    begun.await.unwrap();
+    let held = house.hold_the_writer().await;
     let refused = house.deliver(b"text").await.unwrap_err();
     assert!(matches!(refused, StoreError::Busy) && refused.is_transient());
     assert_eq!(house.store.stats().waiting, 1);
-    stop.send(()).unwrap();
-    long.await.unwrap().unwrap();
+    held.go_on().await;
     house.deliver(b"text").await.unwrap();
     assert_eq!(house.list(house.anna).await.len(), 1);
 }
@@ -199,18 +229,7 @@ async fn when_the_line_is_full_others_are_told_to_come_again() {
 #[tokio::test]
 async fn a_session_that_goes_away_before_its_turn_leaves_nothing() {
     let house = House::new().await;
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let (begin, begun) = tokio::sync::oneshot::channel();
-    let store = house.store.clone();
-    let long = tokio::spawn(async move {
-        let work = move |_: &crate::sqlite::Connection| {
-            let _ = begin.send(());
-            let _ = stopped.recv();
-            Ok(())
-        };
-        store.engine.write(0, work).await
-    });
-    begun.await.unwrap();
+    let held = house.hold_the_writer().await;
     {
         let mut waiting = Box::pin(house.deliver(b"text"));
         // Far enough to wait in the line.
@@ -218,8 +237,7 @@ async fn a_session_that_goes_away_before_its_turn_leaves_nothing() {
             tokio::select! { _ = &mut waiting => unreachable!(), () = tokio::task::yield_now() => {} }
         }
     }
-    stop.send(()).unwrap();
-    long.await.unwrap().unwrap();
+    held.go_on().await;
     house.deliver(b"other").await.unwrap();
     assert_eq!(house.list(house.anna).await.len(), 1);
 }

@@ -86,11 +86,41 @@ impl House {
         accept(&self.store, content, vec![to_mailbox(self.anna)]).await
     }
 
+    /// Keeps the writer busy until [`Held::go_on`], so that jobs gather behind it.
+    async fn hold_the_writer(&self) -> Held {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let store = self.store.clone();
+        let job = tokio::spawn(async move {
+            let work = move |_: &crate::sqlite::Connection| {
+                let _ = begin.send(());
+                let _ = stopped.recv();
+                Ok(())
+            };
+            store.engine.write(0, work).await
+        });
+        begun.await.unwrap();
+        Held { stop, job }
+    }
+
     /// Closes the store and opens it again.
     async fn reopen(self) -> Self {
         let (data, Self { dir, store, anna }) = (self.data(), self);
         store.close().await.unwrap();
         Self { dir, store: Store::open(&data, Options::default()).unwrap(), anna }
+    }
+}
+
+/// A writer that does nothing else.
+struct Held {
+    stop: std::sync::mpsc::Sender<()>,
+    job: tokio::task::JoinHandle<Result<(), StoreError>>,
+}
+
+impl Held {
+    async fn go_on(self) {
+        self.stop.send(()).unwrap();
+        self.job.await.unwrap().unwrap();
     }
 }
 

@@ -43,6 +43,8 @@ CREATE TABLE probe_ledger (
     probe TEXT NOT NULL,                 -- which test
     subject TEXT NOT NULL,               -- what was asked about
     target TEXT NOT NULL,                -- the host that was connected to
+    provider TEXT,                       -- the registered domain of its name
+    network TEXT NOT NULL,               -- its network
     place TEXT NOT NULL,                 -- whose budget it took from: a domain or a network
     reason TEXT NOT NULL,                -- why it was asked: a trace id, `by hand`
     outcome TEXT NOT NULL,               -- '' while it is under way
