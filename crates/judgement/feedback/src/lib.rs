@@ -12,9 +12,11 @@ mod decide;
 mod offence;
 mod settings;
 mod shared;
+mod told;
 mod writer;
 
 pub use decide::{Decision, History, Seen, Share, decide};
 pub use offence::{Caught, Offence, Row, caught, harvesting};
 pub use settings::{Exempt, Settings};
+pub use told::{Taken, Told};
 pub use writer::{Feedback, Outcome, Report, Writer};

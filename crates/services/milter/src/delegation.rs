@@ -7,7 +7,8 @@
 
 use postern_delegation::{Action, Request, Requests};
 use postern_events::Service as EventService;
-use postern_gate::{Collector, Trust};
+use postern_feedback::{Taken, Told};
+use postern_gate::{Collector, MARK, Trust};
 use postern_policy::{Action as Verdicted, Helo};
 use postern_store::Outcome;
 use postern_types::Refusal;
@@ -15,8 +16,7 @@ use postern_types::Refusal;
 use crate::Service;
 use crate::client::{self, Client};
 use crate::connection::{Connection, Read, Wire, Work};
-use crate::house::{House, TAG, tag};
-use crate::judgement::Taken;
+use crate::house::House;
 use crate::transaction::Transaction;
 use crate::{record, refusal};
 
@@ -125,7 +125,7 @@ impl Asking<'_> {
     fn close(&mut self) {
         let Some(Case { client, collector, transaction, held, .. }) = self.case.take() else { return };
         // Whether the mail came to anything is not told here: only offences are reported.
-        self.house.report_offences(&transaction, &collector, Taken::No, &mut Vec::new());
+        self.house.report_offences(&transaction, &collector, Taken::No, &mut Told::default());
         if transaction.recipients.is_empty() {
             return self.house.drop_transaction(&transaction, &client, &collector);
         }
@@ -153,17 +153,18 @@ impl Case {
                 return refused(refusal);
             }
         };
-        let action = match &recipient.verdict.action {
+        let action = match &recipient.judged.verdict.action {
             Verdicted::Deliver => Action::Dunno,
             Verdicted::Tag if std::mem::replace(&mut self.tagged, true) => Action::Dunno,
-            Verdicted::Tag => Action::Prepend(format!("{TAG}: {}", tag(&recipient.verdict))),
+            Verdicted::Tag => Action::Prepend(format!("{MARK}: {}", recipient.judged.mark())),
             Verdicted::Quarantine if std::mem::replace(&mut self.held, true) => Action::Dunno,
-            Verdicted::Quarantine => {
-                Action::Hold(format!("quarantined by Postern: {} ({trace})", recipient.verdict.decided_by))
-            }
+            Verdicted::Quarantine => Action::Hold(format!(
+                "quarantined by Postern: {} ({trace})",
+                recipient.judged.verdict.decided_by
+            )),
             Verdicted::Refuse(refused_for) => {
                 let refusal = refused_for.refusal(trace);
-                transaction.refused_by.push(recipient.into_judged());
+                transaction.refused_by.push(recipient.judged);
                 house.refuse_recipient(transaction, client, path, &refusal);
                 return refused(refusal);
             }

@@ -68,14 +68,14 @@ impl Session<'_> {
             None => Err(refusal::bad_address(&path, trace)),
         };
         let refusal = match judged {
-            Ok(mut recipient) => match recipient.verdict.refusal(trace) {
+            Ok(mut recipient) => match recipient.judged.refusal(trace) {
                 None => {
                     recipient.named.extend(arguments.first().cloned());
                     transaction.add(recipient);
                     return self.protocol.answer(Answer::Continue);
                 }
                 Some(refusal) => {
-                    transaction.refused_by.push(recipient.into_judged());
+                    transaction.refused_by.push(recipient.judged);
                     refusal
                 }
             },

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
+use postern_events::{Event as Happened, Events, Service as EventService, StoreFault};
 use postern_feedback::Feedback;
-use postern_gate::{Collector, Fast, Gate, Sample, Trust};
+use postern_gate::{Collector, Gate, Sample, Trust};
 use postern_net::{Shutdown, measure};
-use postern_policy::{Policy, Profile, Stage, Verdict, judge};
+use postern_policy::{Policy, Profile};
 use postern_store::{AccountId, Resolution, Store, StoreError};
 use postern_types::{Address, ForwardPath, Refusal, Timestamp, TraceId, TraceIds};
 
 use crate::client::Client;
 use crate::transaction::{Recipient, Transaction};
-use crate::{Parts, Settings, record, refusal};
+use crate::{Parts, Settings, refusal};
 
 /// The shared parts.
 #[derive(Debug)]
@@ -72,19 +72,14 @@ impl House {
     /// The refusal for an address that a list blocks, where the policy refuses for that: reported, and recorded
     /// if there are not too many.
     pub(crate) fn turned_away(&self, client: &Client, service: EventService) -> Option<Refusal> {
-        let why = match self.gate.fast(client.ip) {
-            Fast::Allowed { .. } | Fast::Unlisted => return None,
-            _ if client.trust == Trust::Ours => return None,
-            Fast::Blocked { .. } => RefusedWhy::BlockList,
-            Fast::Feedback => RefusedWhy::Feedback,
-        };
+        if client.trust == Trust::Ours {
+            return None;
+        }
         let now = Timestamp::now();
-        let trace = self.ids.next(now);
-        let evidence = self.gate.door(client.ip);
-        let verdict = judge(&evidence, &self.policy.load(), &Profile::default(), Stage::Connect);
-        let refusal = verdict.refusal(trace)?;
+        let away = self.gate.turn_away(client.ip, &self.policy, || self.ids.next(now))?;
+        let (why, refusal) = (away.why, away.refusal.clone());
         if self.sample.takes(now) {
-            self.store.record(record::at_the_door(trace, client, &refusal, evidence, verdict));
+            self.store.record(away.record(client.helo.clone()));
         }
         self.events.emit(&Happened::ConnectionRefused { service, client: client.ip, why });
         Some(refusal)
@@ -110,10 +105,8 @@ impl House {
         };
         let profile = self.profile(&address, &accounts, transaction, client).await.map_err(failed)?;
         let policy = self.policy();
-        let evidence = collector.settle(&policy, &profile).await;
-        let verdict = judge(evidence, &policy, &profile, Stage::Rcpt);
-        let seen = transaction.judged_on(evidence);
-        Ok(Recipient::new(address, accounts.first().copied(), profile, verdict, seen))
+        let judged = collector.judge_recipient(address, profile, &policy, &mut transaction.seen).await;
+        Ok(Recipient { named: Vec::new(), account: accounts.first().copied(), judged })
     }
 
     /// What a recipient wants, and what its own lists say of this sender.
@@ -167,12 +160,5 @@ impl House {
     }
 }
 
-/// The mark of a message that is delivered although something speaks against it: the field's value.
-pub(crate) fn tag(verdict: &Verdict) -> String {
-    format!("suspicious; score={}", verdict.score)
-}
-
-/// The field that carries the mark.
-pub(crate) const TAG: &str = "X-Postern-Verdict";
 /// The field that carries the trace id.
 pub(crate) const TRACE: &str = "X-Postern-Trace";

@@ -5,18 +5,18 @@
 //! one.
 
 use postern_events::{Route, Stage as At};
-use postern_gate::{Collector, Trust};
+use postern_feedback::Taken;
+use postern_gate::{Collector, Known, MARK, Trust, shared_mark};
 use postern_message::{Fields, Protocol, Received, Transmission};
 use postern_milter::{Answer, Change};
 use postern_policy::Rdns;
-use postern_store::{Acceptance, BodyWriter, Durable, MessageCopy, Outcome, StoreError};
+use postern_store::{Acceptance, BodyWriter, Durable, Outcome, StoreError};
 use postern_types::{Address, Domain, Refusal, Timestamp};
 
 use crate::client::Client;
-use crate::house::{House, TAG, TRACE, tag};
-use crate::judgement::{Known, Taken};
+use crate::house::{House, TRACE};
 use crate::milter::{Session, Visit};
-use crate::transaction::{Intake, Placement, Recipient, Transaction};
+use crate::transaction::{Intake, Recipient, Transaction};
 use crate::{record, refusal};
 
 /// rfc8601: the field that says what authentication has found.
@@ -212,7 +212,7 @@ impl Session<'_> {
 fn marks(transaction: &Transaction, collector: &Collector) -> Vec<Change> {
     let header = &transaction.message.header;
     let mut changes = Vec::new();
-    for name in [TAG, TRACE, RESULTS] {
+    for name in [MARK, TRACE, RESULTS] {
         let of_name = Fields::with_limit(header, usize::MAX).filter(|field| field.is(name));
         let forged = of_name.map(|field| name != RESULTS || is_forged(collector, field.raw_value()));
         let indexes: Vec<u32> =
@@ -235,9 +235,8 @@ fn marks(transaction: &Transaction, collector: &Collector) -> Vec<Change> {
     let add =
         |name: &str, value: String| Change::AddHeader { name: name.to_owned(), value: value.into_bytes() };
     changes.push(add(TRACE, transaction.trace.to_string()));
-    let passed = transaction.recipients.iter().filter(|recipient| recipient.placement == Placement::Tag);
-    let worst = passed.max_by_key(|recipient| recipient.verdict.score);
-    changes.extend(worst.map(|recipient| add(TAG, tag(&recipient.verdict))));
+    let mark = shared_mark(transaction.recipients.iter().map(|recipient| &recipient.judged));
+    changes.extend(mark.map(|value| add(MARK, value)));
     changes
 }
 
@@ -254,7 +253,7 @@ async fn learn(house: &House, transaction: &Transaction, collector: &Collector) 
     if !collector.known().client.trusted || until.is_zero() || postern_message::is_automatic(header) {
         return;
     }
-    let recipients: Vec<Address> = transaction.recipients.iter().map(|r| r.address.clone()).collect();
+    let recipients: Vec<Address> = transaction.recipients.iter().map(|r| r.judged.address.clone()).collect();
     let until = Timestamp::now().plus(until);
     if let Err(error) = house.store.learn_correspondents(&transaction.sender, &recipients, until).await {
         // The mail itself is not concerned.
@@ -278,30 +277,15 @@ async fn keep(
     let mut prefix = collector.report().unwrap_or_default().into_bytes();
     prefix.extend(received(house, transaction, client, collector, tls));
     let kept = transaction.recipients.iter().filter(|recipient| recipient.is_kept());
-    let copies = kept.map(|recipient| copy(house, recipient, &prefix)).collect();
+    let expires_at = Timestamp::now().plus(house.settings.quarantine_for);
+    let copy = |r: &Recipient| r.judged.quarantined(r.account, expires_at, prefix.clone());
+    let copies = kept.map(copy).collect();
     let outcome = if transaction.passes() { Outcome::Accepted } else { Outcome::Quarantined };
     let reply = format!("250 2.0.0 OK, kept as {}", transaction.trace);
     let record = record::of(transaction, client, collector, outcome, reply);
     let acceptance = Acceptance { sender: transaction.sender.clone(), body, copies, record };
     let durable = house.store.accept(acceptance).await;
     durable.map_err(|error| failed(house, transaction, "accept", &error))
-}
-
-fn copy(house: &House, recipient: &Recipient, prefix: &[u8]) -> MessageCopy {
-    let verdict = &recipient.verdict;
-    let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.words.as_str()).collect();
-    MessageCopy::Quarantine {
-        recipient: recipient.address.clone(),
-        account: recipient.account,
-        reason: match &verdict.overruled {
-            None => format!("{}: {}", verdict.decided_by, reasons.join("; ")),
-            Some(why) => format!("{}: {}; {why}", verdict.decided_by, reasons.join("; ")),
-        },
-        // A verdict is plain data; serialising it cannot fail.
-        verdict: serde_json::to_string(verdict).unwrap_or_default(),
-        expires_at: Timestamp::now().plus(house.settings.quarantine_for),
-        prefix: prefix.to_vec(),
-    }
 }
 
 /// The `Received` field that the MTA would have made: it does not tell its own to filters.

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Instant;
 
 use postern_events::{Event as Happened, Service as EventService, SessionEnd};
-use postern_feedback::Offence;
+use postern_feedback::{Taken, Told};
 use postern_gate::Collector;
 use postern_milter::{Actions, Answer, Closing, Event, Steps, Wanted};
 use postern_types::Refusal;
@@ -16,7 +16,6 @@ use crate::Service;
 use crate::client::Client;
 use crate::connection::{Connection, Read, Wire, Work};
 use crate::house::House;
-use crate::judgement::Taken;
 use crate::transaction::Transaction;
 
 /// The session: an MTA, and the client that it has now.
@@ -36,7 +35,7 @@ pub(crate) struct Visit {
     /// Messages that were taken.
     pub(crate) messages: u32,
     /// What the feedback list has heard of it.
-    reported: Vec<Offence>,
+    told: Told,
 }
 
 /// What must be allowed: marks are added, forged ones taken out, and whoever is quarantined leaves the envelope.
@@ -122,7 +121,7 @@ impl Session<'_> {
             transaction: None,
             began: Instant::now(),
             messages: 0,
-            reported: Vec::new(),
+            told: Told::default(),
         });
     }
 
@@ -164,7 +163,7 @@ impl Visit {
     /// Tells the feedback list what came of the transaction.
     pub(crate) fn report(&mut self, house: &House, taken: Taken) {
         if let Some(transaction) = &self.transaction {
-            house.report_offences(transaction, &self.collector, taken, &mut self.reported);
+            house.report_offences(transaction, &self.collector, taken, &mut self.told);
         }
     }
 }

@@ -7,37 +7,13 @@ use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Route, Stage as At};
 use postern_gate::Collector;
-use postern_policy::{Evidence, RecipientVerdict, Record, Verdict};
+use postern_policy::Record;
 use postern_store::{Outcome, TraceRecord, TracedRecipient};
-use postern_types::{Address, Refusal, Timestamp, TraceId};
+use postern_types::{Address, Refusal, Timestamp};
 
 use crate::client::Client;
 use crate::house::House;
 use crate::transaction::Transaction;
-
-/// The record of a client that heard `refusal` at the connection.
-pub(crate) fn at_the_door(
-    id: TraceId,
-    client: &Client,
-    refusal: &Refusal,
-    evidence: Evidence,
-    verdict: Verdict,
-) -> TraceRecord {
-    let verdicts = vec![RecipientVerdict { verdict, ..RecipientVerdict::default() }];
-    TraceRecord {
-        id,
-        at: Timestamp::now(),
-        client: client.ip,
-        helo: client.helo.clone(),
-        sender: None,
-        recipients: Vec::new(),
-        outcome: outcome(refusal),
-        reply: refusal.reply.to_string(),
-        size: 0,
-        duration_us: 0,
-        evidence: json(&Record { evidence, verdicts }),
-    }
-}
 
 /// A transaction's record with this outcome and reply.
 pub(crate) fn of(
@@ -48,8 +24,8 @@ pub(crate) fn of(
     reply: String,
 ) -> TraceRecord {
     let open = transaction.recipients.iter().map(|recipient| TracedRecipient {
-        address: recipient.address.to_string(),
-        verdict: recipient.verdict.action.kind().to_string(),
+        address: recipient.judged.address.to_string(),
+        verdict: recipient.judged.verdict.action.kind().to_string(),
     });
     let evidence = collector.known().clone();
     let verdicts = transaction.verdicts(&evidence);
@@ -107,7 +83,7 @@ impl House {
 }
 
 fn addresses(transaction: &Transaction) -> Vec<&Address> {
-    transaction.recipients.iter().map(|recipient| &recipient.address).collect()
+    transaction.recipients.iter().map(|recipient| &recipient.judged.address).collect()
 }
 
 fn message_event<'a>(

@@ -1,13 +1,11 @@
 //! What MAIL begins and the answer to the message ends: one transaction and its recipients.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use postern_policy::{Action, Evidence, Profile, RecipientVerdict, Stage, Verdict};
+use postern_gate::{Judged, Known, Placement, Seen};
+use postern_policy::{Evidence, RecipientVerdict};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
-use postern_types::{Address, Refusal, ReversePath, TraceId};
-
-use crate::judgement::Known;
+use postern_types::{Refusal, ReversePath, TraceId};
 
 /// One transaction of the MTA.
 pub(crate) struct Transaction {
@@ -20,53 +18,19 @@ pub(crate) struct Transaction {
     /// Their verdicts, where the judgement refused them.
     pub(crate) refused_by: Vec<Judged>,
     /// What the last recipient was judged on.
-    seen: Option<Arc<Evidence>>,
+    pub(crate) seen: Seen,
     /// The last refusal, for the outcome if nothing better comes.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) message: Message,
-}
-
-/// A verdict, and what it was reached on.
-pub(crate) struct Judged {
-    recipient: String,
-    pub(crate) verdict: Verdict,
-    seen: Arc<Evidence>,
 }
 
 /// A recipient to which this service has not said no.
 pub(crate) struct Recipient {
     /// Every way in which the MTA named it: so it must be named to take it out of the envelope.
     pub(crate) named: Vec<Vec<u8>>,
-    pub(crate) address: Address,
     /// The account of ours behind it, where there is one.
     pub(crate) account: Option<AccountId>,
-    pub(crate) profile: Profile,
-    pub(crate) verdict: Verdict,
-    /// What it was judged on at RCPT.
-    seen: Arc<Evidence>,
-    pub(crate) placement: Placement,
-}
-
-/// Where this message goes for a recipient. Ordered from mild to hard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Placement {
-    /// The MTA delivers it.
-    Deliver,
-    /// The MTA delivers it, marked.
-    Tag,
-    /// It is taken from the MTA, into the quarantine.
-    Quarantine,
-}
-
-impl Placement {
-    /// Where a verdict puts the copy, if the message is not refused for everybody.
-    pub(crate) fn of(verdict: &Verdict) -> Self {
-        match verdict.action {
-            Action::Deliver => Self::Deliver,
-            Action::Tag => Self::Tag,
-            Action::Quarantine | Action::Refuse(_) => Self::Quarantine,
-        }
-    }
+    pub(crate) judged: Judged,
 }
 
 /// The message as it comes in.
@@ -101,7 +65,7 @@ impl Transaction {
             recipients: Vec::new(),
             refused: Vec::new(),
             refused_by: Vec::new(),
-            seen: None,
+            seen: Seen::default(),
             refusal: None,
             message: Message::default(),
         }
@@ -120,21 +84,13 @@ impl Transaction {
     /// Adds a recipient; one that is there already is not there twice. In the MTA's envelope it may be, written
     /// otherwise (`<bob@example.org>`, `<bob@EXAMPLE.ORG>`): all of that is withdrawn if any of it is.
     pub(crate) fn add(&mut self, recipient: Recipient) {
-        match self.recipients.iter_mut().find(|known| known.address == recipient.address) {
+        match self.recipients.iter_mut().find(|known| known.judged.address == recipient.judged.address) {
             None => self.recipients.push(recipient),
             Some(known) => {
                 let new = recipient.named.into_iter().filter(|name| !known.named.contains(name));
                 let new: Vec<_> = new.collect();
                 known.named.extend(new);
             }
-        }
-    }
-
-    /// Remembers what a recipient is judged on; recipients that are judged on the same share it.
-    pub(crate) fn judged_on(&mut self, evidence: &Evidence) -> Arc<Evidence> {
-        match &self.seen {
-            Some(seen) if seen.tells_the_same(evidence, Stage::Rcpt) => Arc::clone(seen),
-            _ => Arc::clone(self.seen.insert(Arc::new(evidence.clone()))),
         }
     }
 
@@ -146,37 +102,23 @@ impl Transaction {
 
     /// The verdicts so far, for the trace; `known` is what is known in the end.
     pub(crate) fn verdicts(&self, known: &Evidence) -> Vec<RecipientVerdict> {
-        let open = self.recipients.iter().map(|recipient| {
-            let (address, verdict) = (recipient.address.to_string(), recipient.verdict.clone());
-            // With the header known everybody was judged again, on all of it.
-            let seen = if verdict.stage == Stage::Data { known } else { &recipient.seen };
-            RecipientVerdict::new(address, verdict, seen, known)
-        });
-        let refused = self.refused_by.iter().map(|judged| {
-            RecipientVerdict::new(judged.recipient.clone(), judged.verdict.clone(), &judged.seen, known)
-        });
-        open.chain(refused).collect()
+        let open = self.recipients.iter().map(|recipient| &recipient.judged);
+        open.chain(&self.refused_by).map(|judged| judged.record(known)).collect()
     }
 }
 
 impl Recipient {
-    pub(crate) fn new(
-        address: Address,
-        account: Option<AccountId>,
-        profile: Profile,
-        verdict: Verdict,
-        seen: Arc<Evidence>,
-    ) -> Self {
-        let placement = Placement::of(&verdict);
-        Self { named: Vec::new(), address, account, profile, verdict, seen, placement }
-    }
-
     pub(crate) fn is_kept(&self) -> bool {
-        self.placement == Placement::Quarantine
+        self.judged.placement == Placement::Quarantine
+    }
+}
+
+impl postern_gate::Recipient for Recipient {
+    fn judged(&self) -> &Judged {
+        &self.judged
     }
 
-    /// Its verdict alone, where it is refused.
-    pub(crate) fn into_judged(self) -> Judged {
-        Judged { recipient: self.address.to_string(), verdict: self.verdict, seen: self.seen }
+    fn judged_mut(&mut self) -> &mut Judged {
+        &mut self.judged
     }
 }

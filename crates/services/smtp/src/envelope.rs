@@ -1,11 +1,11 @@
 //! The envelope of a session: greeting, HELO, what trusted neighbours say, MAIL and RCPT.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Stage as At};
-use postern_policy::{Action, Evidence, Helo, Profile, Rdns, Stage, Verdict, judge};
+use postern_gate::Judged;
+use postern_policy::{Helo, Profile, Rdns};
 use postern_smtp::Flavour;
 use postern_smtp::command::{Hello, HelloVerb, Mail, Rcpt, Xclient, XclientName, Xforward, XforwardName};
 use postern_store::Resolution;
@@ -16,7 +16,7 @@ use postern_types::{
 use crate::connection::Expect;
 use crate::refusal;
 use crate::session::Session;
-use crate::transaction::{Behind, Destination, Judged, Placement, Recipient, Transaction};
+use crate::transaction::{Behind, Destination, Recipient, Transaction};
 use crate::upstream::{Origin, Upstream, UpstreamError};
 
 /// How long the MTA behind may take from the connection to the answer to a RCPT: well within the five
@@ -93,7 +93,7 @@ impl Session {
         self.begin_anew();
         match self.service.blocked(self.client.address.ip(), self.trace) {
             None => self.protocol.welcome(),
-            Some((_, refusal)) => self.refuse_session(&refusal, At::Connect),
+            Some(away) => self.refuse_session(&away.refusal, At::Connect),
         }
     }
 
@@ -210,17 +210,14 @@ impl Session {
             Resolution::Proxy(route) => (Some(route), Vec::new()),
         };
         let profile = self.profile_of(&address, &mailboxes).await?;
-        let (verdict, seen) = self.judge_recipient(&profile).await;
-        let placement = match placement(&verdict, trace) {
-            Ok(placement) => placement,
-            Err(refusal) => {
-                self.note_verdict(Judged { recipient: address.to_string(), verdict, seen });
-                return Err(refusal);
-            }
-        };
+        let judged = self.judge_recipient(address, profile).await?;
+        if let Some(refusal) = judged.refusal(trace) {
+            self.note_verdict(judged);
+            return Err(refusal);
+        }
         let destination =
             if route.is_some() { Destination::Upstream } else { Destination::Mailboxes(mailboxes) };
-        let recipient = Recipient { rcpt, address, destination, profile, verdict, seen, placement };
+        let recipient = Recipient { rcpt, destination, judged };
         let reply = match route {
             // active-filter §6: what the quarantine takes is not announced to the MTA.
             Some(route) if !recipient.is_stored() => self.ask_upstream(&route, &recipient.rcpt).await?,
@@ -248,18 +245,14 @@ impl Session {
         }
     }
 
-    async fn judge_recipient(&mut self, profile: &Profile) -> (Verdict, Arc<Evidence>) {
+    async fn judge_recipient(&mut self, address: Address, profile: Profile) -> Result<Judged, Refusal> {
         let early = self.protocol.early();
         if early.after_hello || early.after_data || early.elsewhere {
             self.collector.did_not_wait();
         }
         let policy = self.service.policy.load_full();
-        let evidence = self.collector.settle(&policy, profile).await;
-        let seen = match &mut self.transaction {
-            Some(transaction) => transaction.judged_on(evidence),
-            None => Arc::new(evidence.clone()),
-        };
-        (judge(evidence, &policy, profile, Stage::Rcpt), seen)
+        let Some(transaction) = &mut self.transaction else { return Err(refusal::no_transaction()) };
+        Ok(self.collector.judge_recipient(address, profile, &policy, &mut transaction.seen).await)
     }
 
     /// The client's name in the DNS, where it leads back to its address.
@@ -354,15 +347,5 @@ impl Session {
     /// Whether this door speaks LMTP.
     pub(crate) fn is_lmtp(&self) -> bool {
         self.door.flavour() == Flavour::Lmtp
-    }
-}
-
-/// Where a verdict puts the copy, or the refusal that it is.
-pub(crate) fn placement(verdict: &Verdict, trace: postern_types::TraceId) -> Result<Placement, Refusal> {
-    match &verdict.action {
-        Action::Deliver => Ok(Placement::Deliver),
-        Action::Tag => Ok(Placement::Tag),
-        Action::Quarantine => Ok(Placement::Quarantine),
-        Action::Refuse(refused) => Err(refused.refusal(trace)),
     }
 }

@@ -1,9 +1,6 @@
 //! What the feedback list is told: what came of each transaction, and of the session's recipients.
 
-use std::net::IpAddr;
-
-use postern_feedback::{Offence, Outcome, Report};
-use postern_policy::Verdict;
+use postern_feedback::{Report, Taken, Told};
 use postern_types::{EnhancedCode, Refusal, ReversePath};
 
 use crate::session::Session;
@@ -16,20 +13,8 @@ pub(crate) struct Shown {
     known: u32,
     /// Recipients that do not.
     unknown: u32,
-    /// What has been reported of whom: the same again in one session is one mistake, not many.
-    reported: Vec<(IpAddr, Offence)>,
-}
-
-/// Reports that are remembered; a neighbour's session may go on for ever.
-const REPORTED: usize = 64;
-
-/// Whether a transaction's recipients got it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// The message was answered 250.
-    Yes,
-    /// It was not.
-    No,
+    /// What has been reported of whom.
+    told: Told,
 }
 
 impl Session {
@@ -59,14 +44,10 @@ impl Session {
 
     /// Reports a transaction that is over.
     pub(crate) fn report_transaction(&mut self, transaction: &Transaction, taken: Taken) {
-        let verdicts: Vec<&Verdict> =
-            transaction.recipients.iter().map(|recipient| &recipient.verdict).collect();
+        let open = transaction.recipients.iter().map(|recipient| &recipient.judged.verdict);
         let refused = transaction.refused_by.iter().map(|judged| &judged.verdict);
-        let (accepted, refused): (Vec<_>, Vec<_>) = match taken {
-            Taken::Yes => (verdicts, refused.collect()),
-            Taken::No => (Vec::new(), verdicts.into_iter().chain(refused).collect()),
-        };
-        let report = Report::of(transaction.trace, self.collector.known(), &accepted, &refused);
+        let known = self.collector.known();
+        let report = Report::of_transaction(transaction.trace, known, open, refused, taken);
         self.report(report);
     }
 
@@ -80,14 +61,8 @@ impl Session {
 
     fn report(&mut self, report: Option<Report>) {
         let Some(report) = report else { return };
-        if let Outcome::Caught(caught) = &report.outcome {
-            let this = (report.ip, caught.offence);
-            if self.shown.reported.contains(&this) {
-                return;
-            }
-            self.shown.reported.truncate(REPORTED - 1);
-            self.shown.reported.insert(0, this);
+        if self.shown.told.is_new(&report) {
+            self.service.feedback.report(report);
         }
-        self.service.feedback.report(report);
     }
 }

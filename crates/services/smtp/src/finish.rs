@@ -10,16 +10,17 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use postern_events::{Event as Happened, Route as Went, Stage as At};
+use postern_feedback::Taken;
+use postern_gate::{MARK, Placement};
 use postern_message::{delivered_to, return_path};
 use postern_smtp::server::BodyEnd;
 use postern_store::{Acceptance, Body, BodyWriter, Durable, MessageCopy, StoreError};
 use postern_types::{Refusal, Timestamp};
 
-use crate::feedback::Taken;
 use crate::protocol::Proof;
 use crate::refusal;
 use crate::session::Session;
-use crate::transaction::{Behind, Destination, Intake, Placement, Recipient, Transaction};
+use crate::transaction::{Behind, Destination, Intake, Recipient, Transaction};
 use crate::upstream::Relayed;
 
 impl Session {
@@ -49,20 +50,20 @@ impl Session {
 
     /// Everything promised is safe: the proof of it, or why not.
     async fn make_safe(&mut self) -> Result<Proof, Refusal> {
-        let Some(transaction) = &mut self.transaction else { return Err(nothing_to_do()) };
-        let Some(message) = &mut transaction.message else { return Err(nothing_to_do()) };
+        let Some(transaction) = &mut self.transaction else { return Err(refusal::no_transaction()) };
+        let Some(message) = &mut transaction.message else { return Err(refusal::no_transaction()) };
         let stage = std::mem::replace(&mut message.stage, Intake::Header);
         let sinks = match stage {
             Intake::Streaming(sinks) => sinks,
             Intake::Held(body) => return self.make_held_safe(body).await,
             Intake::Refused(refusal) => return Err(refusal),
-            Intake::Header => return Err(nothing_to_do()),
+            Intake::Header => return Err(refusal::no_transaction()),
         };
         match (sinks.body, sinks.upstream) {
             (Some(body), false) => Ok(Proof::Stored(self.store_copies(body).await?)),
             (None, true) => Ok(Proof::Relayed(self.relay().await?)),
             (Some(body), true) => self.store_and_relay(body).await,
-            (None, false) => Err(nothing_to_do()),
+            (None, false) => Err(refusal::no_transaction()),
         }
     }
 
@@ -95,10 +96,12 @@ impl Session {
         let wanted = self.transaction.as_ref().map_or(0, |transaction| transaction.relayed_recipients());
         let (dot, answer) = (self.until_dot(), self.until_answer());
         let behind = self.transaction.as_mut().and_then(|transaction| transaction.upstream.as_mut());
-        let Some(Behind { route, session, announced }) = behind else { return Err(nothing_to_do()) };
+        let Some(Behind { route, session, announced }) = behind else {
+            return Err(refusal::no_transaction());
+        };
         // The MTA's 250 counts for the recipients that this session there has accepted, and for nobody else.
         if *announced != wanted {
-            return Err(nothing_to_do());
+            return Err(refusal::no_transaction());
         }
         let asked = Instant::now();
         // Too late for the dot: without it the MTA forgets the message.
@@ -147,7 +150,7 @@ impl Session {
         let mut copies = Vec::with_capacity(transaction.recipients.len());
         for recipient in transaction.recipients.iter().filter(|recipient| recipient.is_stored()) {
             let prefix = prefix(transaction, recipient, &received);
-            match (&recipient.destination, recipient.placement) {
+            match (&recipient.destination, recipient.judged.placement) {
                 (destination, Placement::Quarantine) => {
                     copies.push(self.quarantined(recipient, destination, prefix));
                 }
@@ -166,24 +169,12 @@ impl Session {
     }
 
     fn quarantined(&self, recipient: &Recipient, destination: &Destination, prefix: Vec<u8>) -> MessageCopy {
-        let verdict = &recipient.verdict;
         let account = match destination {
             Destination::Mailboxes(accounts) => accounts.first().copied(),
             Destination::Upstream => None,
         };
-        let reasons: Vec<&str> = verdict.reasons.iter().map(|reason| reason.words.as_str()).collect();
-        MessageCopy::Quarantine {
-            recipient: recipient.address.clone(),
-            account,
-            reason: match &verdict.overruled {
-                None => format!("{}: {}", verdict.decided_by, reasons.join("; ")),
-                Some(why) => format!("{}: {}; {why}", verdict.decided_by, reasons.join("; ")),
-            },
-            // A verdict is plain data; serialising it cannot fail.
-            verdict: serde_json::to_string(verdict).unwrap_or_default(),
-            expires_at: Timestamp::now().plus(self.service.settings.quarantine_for),
-            prefix,
-        }
+        let expires_at = Timestamp::now().plus(self.service.settings.quarantine_for);
+        recipient.judged.quarantined(account, expires_at, prefix)
     }
 
     pub(crate) fn not_stored(&self, error: &StoreError, what: &str) -> Refusal {
@@ -202,7 +193,7 @@ impl Session {
 
     fn report_accepted(&self, proof: &Proof) {
         let Some(transaction) = &self.transaction else { return };
-        let quarantined = |recipient: &Recipient| recipient.placement == Placement::Quarantine;
+        let quarantined = Recipient::is_quarantined;
         let route = match proof {
             Proof::Stored(_) if transaction.recipients.iter().all(quarantined) => Went::Quarantine,
             Proof::Stored(_) if transaction.recipients.iter().any(quarantined) => Went::Mixed,
@@ -232,18 +223,18 @@ fn prefix(transaction: &Transaction, recipient: &Recipient, received: &[u8]) -> 
     // it would also take our Delivered-To for a loop.
     if recipient.destination != Destination::Upstream {
         prefix.extend_from_slice(return_path(&transaction.mail.path).as_bytes());
-        prefix.extend_from_slice(delivered_to(&recipient.address).as_bytes());
+        prefix.extend_from_slice(delivered_to(&recipient.judged.address).as_bytes());
     }
     prefix.extend_from_slice(received);
-    if recipient.placement == Placement::Tag {
-        prefix.extend_from_slice(tag(recipient).as_bytes());
+    if recipient.judged.placement == Placement::Tag {
+        prefix.extend_from_slice(mark(&recipient.judged.mark()).as_bytes());
     }
     prefix
 }
 
-/// The mark of a message that is delivered although something speaks against it.
-pub(crate) fn tag(recipient: &Recipient) -> String {
-    format!("X-Postern-Verdict: suspicious; score={}\r\n", recipient.verdict.score)
+/// The field that marks a message which is delivered although something speaks against it.
+pub(crate) fn mark(value: &str) -> String {
+    format!("{MARK}: {value}\r\n")
 }
 
 /// Several recipients may be aliases of one account: it gets one copy (rfc5321 §3.9 leaves that to us). A recipient
@@ -258,10 +249,4 @@ fn dedup(copies: Vec<MessageCopy>) -> Vec<MessageCopy> {
             MessageCopy::Queue { .. } => true,
         })
         .collect()
-}
-
-/// An event that does not belong to an open transaction; the protocol does not let it happen.
-fn nothing_to_do() -> Refusal {
-    Refusal::new(postern_types::Blame::Us, 451, (4, 3, 0), "the message could not be taken, please try again")
-        .because("the end of a message without a transaction")
 }

@@ -8,14 +8,14 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use postern_gate::{Known, shared_mark};
 use postern_message::{HeaderCollector, Protocol, Received, Transmission};
 use postern_types::{Refusal, Timestamp};
 
-use crate::finish::tag;
-use crate::judgement::Known;
+use crate::finish::mark;
 use crate::refusal;
 use crate::session::Session;
-use crate::transaction::{Behind, Destination, Intake, Message, Placement, Recipient, Sinks};
+use crate::transaction::{Behind, Destination, Intake, Message, Recipient, Sinks};
 
 impl Session {
     /// DATA or the first BDAT: the message may come.
@@ -133,22 +133,17 @@ impl Session {
     /// What stands before the message in the MTA's copy.
     pub(crate) async fn mark_upstream(&mut self, open: &mut bool) -> Result<(), Refusal> {
         let trace = self.trace();
-        let mut mark = self.collector.report().unwrap_or_default().into_bytes();
-        mark.extend(self.received(None));
-        mark.extend_from_slice(self.upstream_tag().as_bytes());
-        self.pass_on(&mark, open).await.map_err(|refusal| refusal.because(format!("{trace}")))
+        let mut top = self.collector.report().unwrap_or_default().into_bytes();
+        top.extend(self.received(None));
+        top.extend_from_slice(self.upstream_mark().as_bytes());
+        self.pass_on(&top, open).await.map_err(|refusal| refusal.because(format!("{trace}")))
     }
 
-    /// The mark for the MTA's copy, which all its recipients share: that of the worst verdict.
-    fn upstream_tag(&self) -> String {
+    /// The mark for the MTA's copy, which all its recipients share.
+    fn upstream_mark(&self) -> String {
         let recipients = self.transaction.as_ref().map_or(&[][..], |transaction| &transaction.recipients);
-        let tagged = |r: &&Recipient| r.destination == Destination::Upstream && r.placement == Placement::Tag;
-        recipients
-            .iter()
-            .filter(tagged)
-            .max_by_key(|recipient| recipient.verdict.score)
-            .map(tag)
-            .unwrap_or_default()
+        let theirs = recipients.iter().filter(|recipient| recipient.destination == Destination::Upstream);
+        shared_mark(theirs.map(|recipient| &recipient.judged)).map(|value| mark(&value)).unwrap_or_default()
     }
 
     /// A piece on its way to where the message goes. What fails makes the message refused at its end.
@@ -227,7 +222,7 @@ impl Session {
             with: Transmission { protocol, tls: tls.is_some(), authenticated: false, utf8 },
             tls: tls.as_deref(),
             id: self.trace(),
-            recipient: recipient.map(|recipient| &recipient.address),
+            recipient: recipient.map(|recipient| &recipient.judged.address),
             at: Timestamp::now(),
         };
         received.encode(&mut out);

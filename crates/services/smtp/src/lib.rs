@@ -8,7 +8,6 @@
 mod announce;
 mod behind;
 mod connection;
-mod door_trace;
 mod envelope;
 mod feedback;
 mod finish;

@@ -6,15 +6,15 @@
 use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Stage as At};
+use postern_feedback::Taken;
 use postern_policy::Record;
 use postern_smtp::server::Close;
 use postern_store::{Outcome, TraceRecord, TracedRecipient};
 use postern_types::{Address, Refusal, Reply, Timestamp};
 
-use crate::feedback::Taken;
 use crate::refusal;
 use crate::session::{Client, Session};
-use crate::transaction::{Placement, Recipient, Transaction};
+use crate::transaction::{Recipient, Transaction};
 
 impl Session {
     /// Records and reports a transaction that is refused as a whole.
@@ -61,7 +61,7 @@ impl Session {
 
     /// What is told of a transaction as a whole.
     pub(crate) fn told<'a>(&'a self, transaction: &'a Transaction) -> Told<'a> {
-        let recipients = transaction.recipients.iter().map(|recipient| &recipient.address).collect();
+        let recipients = transaction.recipients.iter().map(|recipient| &recipient.judged.address).collect();
         Told { client: &self.client, transaction, recipients }
     }
 
@@ -85,8 +85,7 @@ impl Session {
     /// The record that is stored with an accepted message.
     pub(crate) fn accepted_record(&self, transaction: &Transaction, size: u64) -> TraceRecord {
         let mut record = self.transaction_record(transaction);
-        let quarantined = |recipient: &Recipient| recipient.placement == Placement::Quarantine;
-        let all = transaction.recipients.iter().all(quarantined);
+        let all = transaction.recipients.iter().all(Recipient::is_quarantined);
         record.outcome = if all { Outcome::Quarantined } else { Outcome::Accepted };
         record.size = size;
         record.reply = format!("250 2.0.0 OK, stored as {}", transaction.trace);
@@ -124,9 +123,9 @@ impl Session {
         let mut recipients: Vec<TracedRecipient> = transaction
             .recipients
             .iter()
-            .map(|recipient| TracedRecipient {
-                address: recipient.address.to_string(),
-                verdict: recipient.verdict.action.kind().to_string(),
+            .map(|Recipient { judged, .. }| TracedRecipient {
+                address: judged.address.to_string(),
+                verdict: judged.verdict.action.kind().to_string(),
             })
             .collect();
         recipients.extend(transaction.refused.iter().cloned());

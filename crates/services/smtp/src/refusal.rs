@@ -111,3 +111,9 @@ pub(crate) fn store_failed(error: &StoreError, trace: TraceId) -> Refusal {
     let code = if matches!(error, StoreError::Full) { 452 } else { 451 };
     Refusal::new(Blame::Us, code, (4, 3, 0), text).because(error.to_string())
 }
+
+/// An event that does not belong to an open transaction; the protocol does not let it happen.
+pub(crate) fn no_transaction() -> Refusal {
+    Refusal::new(Blame::Us, 451, (4, 3, 0), "the message could not be taken, please try again")
+        .because("an event without a transaction")
+}

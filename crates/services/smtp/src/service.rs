@@ -10,18 +10,17 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use postern_events::{Event as Happened, Events, RefusedWhy, Service as EventService, StoreFault};
 use postern_feedback::Feedback;
-use postern_gate::{Collector, Fast, Gate, Sample, Trust};
+use postern_gate::{Collector, Fast, Gate, Sample, Trust, TurnedAway};
 use postern_net::pressure::Input;
 use postern_net::{
     Admission, Admitted, Incoming, Listener, Pressure, Refused, Shutdown, Stream, TlsAcceptor, TlsConnector,
     TlsInfo, measure,
 };
-use postern_policy::{Policy, Profile, Stage, Verdict, judge};
+use postern_policy::Policy;
 use postern_smtp::{Extensions, Flavour, server};
 use postern_store::{Store, StoreError};
 use postern_types::{Refusal, Timestamp, TraceId, TraceIds};
 
-use crate::door_trace;
 use crate::offer::{self, Offers};
 use crate::refusal;
 use crate::session::{Client, Places, Session};
@@ -292,37 +291,23 @@ impl Service {
 
     /// The refusal for an address that a list blocks, at the door: recorded, if there are not too many.
     fn turned_away_by_list(&self, ip: IpAddr) -> Option<(RefusedWhy, Refusal)> {
-        if matches!(self.gate.fast(ip), Fast::Allowed { .. } | Fast::Unlisted) {
-            return None;
-        }
         let now = Timestamp::now();
-        let trace = self.ids.next(now);
-        let (why, refusal, verdict) = self.judge_door(ip, trace)?;
+        let away = self.gate.turn_away(ip, &self.policy, || self.ids.next(now))?;
+        let said = (away.why, away.refusal.clone());
         if self.sample.takes(now) {
-            self.store.record(door_trace::record(trace, ip, &refusal, self.gate.door(ip), verdict));
+            self.store.record(away.record(String::new()));
         }
-        Some((why, refusal))
+        Some(said)
     }
 
     /// The refusal for an address that a list blocks, where the policy refuses for that.
-    pub(crate) fn blocked(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal)> {
-        self.judge_door(ip, trace).map(|(why, refusal, _)| (why, refusal))
+    pub(crate) fn blocked(&self, ip: IpAddr, trace: TraceId) -> Option<TurnedAway> {
+        self.gate.turn_away(ip, &self.policy, || trace)
     }
 
     /// Whether one more record of a client that is turned away is taken now.
     pub(crate) fn takes_sample(&self) -> bool {
         self.sample.takes(Timestamp::now())
-    }
-
-    fn judge_door(&self, ip: IpAddr, trace: TraceId) -> Option<(RefusedWhy, Refusal, Verdict)> {
-        let why = match self.gate.fast(ip) {
-            Fast::Allowed { .. } | Fast::Unlisted => return None,
-            Fast::Blocked { .. } => RefusedWhy::BlockList,
-            Fast::Feedback => RefusedWhy::Feedback,
-        };
-        let verdict = judge(&self.gate.door(ip), &self.policy.load(), &Profile::default(), Stage::Connect);
-        let refusal = verdict.refusal(trace)?;
-        Some((why, refusal, verdict))
     }
 
     /// Whether an address is on the operator's allow list.

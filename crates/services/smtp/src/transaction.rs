@@ -1,13 +1,13 @@
 //! What MAIL begins and the answer to the message ends: one transaction and its recipients.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use postern_gate::{Judged, Placement, Seen};
 use postern_message::HeaderCollector;
-use postern_policy::{Evidence, Profile, RecipientVerdict, Stage, Verdict};
+use postern_policy::{Evidence, RecipientVerdict};
 use postern_smtp::command::{Mail, Rcpt};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
-use postern_types::{Address, Refusal, TraceId};
+use postern_types::{Refusal, TraceId};
 
 use crate::upstream::Upstream;
 
@@ -22,7 +22,7 @@ pub(crate) struct Transaction {
     /// Their verdicts, where the judgement refused them.
     pub(crate) refused_by: Vec<Judged>,
     /// What the last recipient was judged on.
-    seen: Option<Arc<Evidence>>,
+    pub(crate) seen: Seen,
     /// The last refusal, for the outcome if nothing better comes.
     pub(crate) refusal: Option<Refusal>,
     /// The MTA behind, once a recipient of its domain was accepted.
@@ -32,14 +32,6 @@ pub(crate) struct Transaction {
     pub(crate) lost: Option<Refusal>,
     /// The message, once DATA was answered.
     pub(crate) message: Option<Message>,
-}
-
-/// A verdict, and what it was reached on: later the client may show more of itself.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) recipient: String,
-    pub(crate) verdict: Verdict,
-    pub(crate) seen: Arc<Evidence>,
 }
 
 /// The MTA behind, with this transaction open there.
@@ -54,16 +46,9 @@ pub(crate) struct Behind {
 #[derive(Debug)]
 pub(crate) struct Recipient {
     pub(crate) rcpt: Rcpt,
-    /// The address; for the bare `<Postmaster>`, with our own name.
-    pub(crate) address: Address,
     pub(crate) destination: Destination,
-    /// What the recipient wants, and its lists say of the sender: asked once, at RCPT.
-    pub(crate) profile: Profile,
-    pub(crate) verdict: Verdict,
-    /// What it was judged on at RCPT.
-    pub(crate) seen: Arc<Evidence>,
-    /// Whether the verdict keeps the copy in quarantine.
-    pub(crate) placement: Placement,
+    /// What was decided for it. Its address is for the bare `<Postmaster>` the one with our own name.
+    pub(crate) judged: Judged,
 }
 
 /// Where a recipient's mail belongs.
@@ -71,17 +56,6 @@ pub(crate) struct Recipient {
 pub(crate) enum Destination {
     Mailboxes(Vec<AccountId>),
     Upstream,
-}
-
-/// Where this message goes for a recipient. Ordered from mild to hard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Placement {
-    /// To its destination.
-    Deliver,
-    /// To its destination, marked.
-    Tag,
-    /// Into the quarantine, whatever the destination.
-    Quarantine,
 }
 
 /// The message as it comes in.
@@ -123,7 +97,7 @@ impl Transaction {
             recipients: Vec::new(),
             refused: Vec::new(),
             refused_by: Vec::new(),
-            seen: None,
+            seen: Seen::default(),
             refusal: None,
             upstream: None,
             lost: None,
@@ -155,26 +129,10 @@ impl Transaction {
         }
     }
 
-    /// Remembers what a recipient is judged on; recipients that are judged on the same share it.
-    pub(crate) fn judged_on(&mut self, evidence: &Evidence) -> Arc<Evidence> {
-        match &self.seen {
-            Some(seen) if seen.tells_the_same(evidence, Stage::Rcpt) => Arc::clone(seen),
-            _ => Arc::clone(self.seen.insert(Arc::new(evidence.clone()))),
-        }
-    }
-
     /// The verdicts so far, for the trace; `known` is what is known in the end.
     pub(crate) fn verdicts(&self, known: &Evidence) -> Vec<RecipientVerdict> {
-        let accepted = self.recipients.iter().map(|recipient| {
-            let (address, verdict) = (recipient.address.to_string(), recipient.verdict.clone());
-            // With the header known everybody was judged again, on all of it.
-            let seen = if verdict.stage == Stage::Data { known } else { &recipient.seen };
-            RecipientVerdict::new(address, verdict, seen, known)
-        });
-        let refused = self.refused_by.iter().map(|judged| {
-            RecipientVerdict::new(judged.recipient.clone(), judged.verdict.clone(), &judged.seen, known)
-        });
-        accepted.chain(refused).collect()
+        let open = self.recipients.iter().map(|recipient| &recipient.judged);
+        open.chain(&self.refused_by).map(|judged| judged.record(known)).collect()
     }
 
     /// Remembers a refused recipient.
@@ -186,6 +144,25 @@ impl Transaction {
 
 impl Recipient {
     pub(crate) fn is_stored(&self) -> bool {
-        self.placement == Placement::Quarantine || self.destination != Destination::Upstream
+        self.is_quarantined() || self.destination != Destination::Upstream
+    }
+
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.judged.placement == Placement::Quarantine
+    }
+}
+
+impl postern_gate::Recipient for Recipient {
+    fn judged(&self) -> &Judged {
+        &self.judged
+    }
+
+    fn judged_mut(&mut self) -> &mut Judged {
+        &mut self.judged
+    }
+
+    /// The MTA behind was not told of a recipient who was to be kept from it.
+    fn is_too_late(&self) -> bool {
+        self.destination == Destination::Upstream && self.is_quarantined()
     }
 }
