@@ -123,6 +123,8 @@ pub enum Obstacle {
     RefusesUs,
     /// None of its mail hosts answers.
     Unreachable,
+    /// We have asked them often enough for now.
+    HeldBack,
     /// They say that they can tell later: greylisting, load.
     Later,
     /// They say something else.
@@ -134,7 +136,7 @@ pub enum Obstacle {
 impl Obstacle {
     /// Whether it stands in the way of every sender of the domain.
     pub(crate) fn is_of_domain(self) -> bool {
-        !matches!(self, Self::Later | Self::Unclear | Self::NoDns)
+        !matches!(self, Self::HeldBack | Self::Later | Self::Unclear | Self::NoDns)
     }
 }
 
@@ -231,6 +233,7 @@ impl fmt::Display for Obstacle {
             Self::OptedOut => "its mail hosts do not want to be asked",
             Self::RefusesUs => "its mail hosts do not want us",
             Self::Unreachable => "none of its mail hosts answers",
+            Self::HeldBack => "its mail hosts are not asked just now",
             Self::Later => "its mail host can tell later",
             Self::Unclear => "its mail host says neither yes nor no",
             Self::NoDns => "the DNS does not answer",

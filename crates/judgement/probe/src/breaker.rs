@@ -16,6 +16,8 @@ pub(crate) struct Breaker {
     opened: u32,
     /// Until when nobody gets through. From then on one does.
     until: Option<Timestamp>,
+    /// When it last failed.
+    last: Option<Timestamp>,
 }
 
 /// When a breaker opens.
@@ -30,6 +32,11 @@ impl Breaker {
     /// Whether it lets everybody through.
     pub(crate) fn is_closed(&self) -> bool {
         self.until.is_none()
+    }
+
+    /// Whether it lets anybody through now.
+    pub(crate) fn admits(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now >= until)
     }
 
     /// Whether an attempt may be made now. Of those that ask while it is half open, the first.
@@ -49,20 +56,23 @@ impl Breaker {
     }
 
     pub(crate) fn failed(&mut self, now: Timestamp, terms: Terms) {
+        self.last = Some(now);
         self.failures = self.failures.saturating_add(1);
         if self.failures >= terms.failures {
-            let pause = terms.pause.saturating_mul(1 << self.opened.min(16)).min(terms.longest);
-            self.opened = self.opened.saturating_add(1);
-            self.until = Some(now.plus(pause));
+            self.open(now, terms);
         }
     }
 
-    /// Whether it has nothing to remember: closed, or open and over so long ago that it begins anew.
+    /// Lets nobody through for a while.
+    pub(crate) fn open(&mut self, now: Timestamp, terms: Terms) {
+        let pause = terms.pause.saturating_mul(1 << self.opened.min(16)).min(terms.longest);
+        self.opened = self.opened.saturating_add(1);
+        self.until = Some(now.plus(pause));
+    }
+
+    /// Whether it has nothing to remember: what happened is so long ago that it begins anew.
     pub(crate) fn is_idle(&self, now: Timestamp, terms: Terms) -> bool {
-        match self.until {
-            None => self.failures == 0,
-            Some(until) => now.since(until) > terms.longest,
-        }
+        self.until.max(self.last).is_none_or(|at| now.since(at) > terms.longest)
     }
 }
 
@@ -90,6 +100,15 @@ mod tests {
         assert!(breaker.admit(at(56)), "no longer than the longest pause");
         breaker.succeeded();
         assert!(breaker.is_closed() && breaker.admit(at(56)) && breaker.admit(at(56)));
+    }
+
+    #[test]
+    fn a_single_failure_is_not_remembered_for_ever() {
+        let terms = Terms { failures: 3, pause: Duration::from_secs(60), longest: Duration::from_secs(600) };
+        let mut breaker = Breaker::default();
+        breaker.failed(Timestamp::from_millis(0), terms);
+        assert!(!breaker.is_idle(Timestamp::from_millis(600_000), terms));
+        assert!(breaker.is_idle(Timestamp::from_millis(600_001), terms));
     }
 
     #[test]

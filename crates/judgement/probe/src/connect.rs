@@ -24,7 +24,7 @@ pub(crate) fn read(
         Ok(Ok(_)) => unknown("it was asked something else".into()),
         Ok(Err(error)) if error.is_nobody() => match reached {
             Some(at) if now.since(at) < within => Connect::Silent,
-            _ => unknown(format!("{error}, and no other host has answered lately")),
+            _ => unknown(format!("{error}, and nothing shows that connections get out of here")),
         },
         Ok(Err(error)) => unknown(error.to_string()),
         Err(not_allowed) => unknown(not_allowed.to_string()),

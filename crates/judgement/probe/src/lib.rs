@@ -9,8 +9,9 @@
 //! * one question is asked once, however many sessions want to know, and its answer is kept across
 //!   restarts; it is renewed in the background before it ends, and a failed attempt never erases a good
 //!   answer that still serves;
-//! * one connection to a host at a time; few per domain or network and minute and day; few in all; hosts
-//!   that do not answer are left alone for longer and longer;
+//! * one connection at a time to whoever has the host that is asked, and few in a minute and a day, whatever domains
+//!   lead there; few questions about one domain or network; few in all; hosts that do not answer are left alone for
+//!   longer and longer;
 //! * whoever does not want to be asked is not asked, nor is this host itself, nor what is not public;
 //! * an honest name in EHLO, no message ever: no command but EHLO, HELO, MAIL, RCPT, RSET and QUIT
 //!   leaves this crate;
@@ -31,7 +32,9 @@ mod cache;
 mod clock;
 mod connect;
 mod errand;
+mod find_out;
 mod flight;
+mod hosts;
 mod limit;
 mod not_allowed;
 mod place;
@@ -39,10 +42,13 @@ mod prober;
 mod question;
 mod relay;
 mod reply;
+mod seat;
 mod settings;
 mod talk;
+mod target;
 mod user;
 mod visit;
+mod way_out;
 
 pub use answer::{Answer, Connect, Form, Neighbours, Obstacle, Relay, User};
 pub use clock::{Clock, system_clock};

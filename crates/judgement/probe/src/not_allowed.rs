@@ -26,6 +26,15 @@ pub enum NotAllowed {
     /// … for this day.
     #[error("{0} was asked often enough today")]
     PlaceDay(String),
+    /// A network or provider, whatever domain is asked about, was connected to as often as it may be in a minute.
+    #[error("{0} was connected to often enough within the last minute")]
+    TargetMinute(String),
+    /// … in a day.
+    #[error("{0} was connected to often enough today")]
+    TargetDay(String),
+    /// It has a connection now, and others wait for theirs.
+    #[error("{0} is being asked something else")]
+    TargetBusy(String),
     /// Ours is, for this minute.
     #[error("enough questions were asked this minute")]
     TotalMinute,
@@ -35,8 +44,8 @@ pub enum NotAllowed {
     /// As many as may be are on their way.
     #[error("too many questions are on their way")]
     Busy,
-    /// No host at all has answered lately.
-    #[error("no host has answered lately; connections from here seem to fail")]
+    /// Our own way out seems to be broken.
+    #[error("connections from here seem to fail: hosts that answered lately do so no more")]
     NothingAnswers,
     /// The host was tested lately, and may not be again so soon.
     #[error("{0} was tested within the last 30 days")]
@@ -44,4 +53,18 @@ pub enum NotAllowed {
     /// What cannot be written down is not done.
     #[error("the store failed: {0}")]
     Store(String),
+}
+
+impl NotAllowed {
+    /// Whether it is a matter of time, so that to have been held back is not remembered as an answer.
+    pub(crate) fn will_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::TargetMinute(_)
+                | Self::TargetDay(_)
+                | Self::TargetBusy(_)
+                | Self::NothingAnswers
+                | Self::Store(_)
+        )
+    }
 }

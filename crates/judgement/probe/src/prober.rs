@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use postern_dns::Dns;
 use postern_events::{Event, Events};
-use postern_store::{Certainty, Store, StoreError};
+use postern_store::{Store, StoreError};
 use postern_types::{Domain, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use crate::cache::{Cache, Known, Life};
-use crate::errand::Errand;
+use crate::cache::{Cache, Known};
+use crate::find_out::Outing;
 use crate::flight::{Flight, Targets};
+use crate::hosts::Hosts;
 use crate::limit::Budget;
 use crate::question::{DOMAIN, Key};
+use crate::seat::Seat;
+use crate::target::Turns;
 use crate::user::DomainFact;
-use crate::visit::{Attempt, Case, Host, Hosts, Which, World, visit};
-use crate::{
-    Answer, Clock, Connect, Neighbours, NotAllowed, Pending, Question, Relay, Settings, User, connect, place,
-    relay, user,
-};
+use crate::visit::{Course, Which};
+use crate::way_out::WayOut;
+use crate::{Answer, Clock, NotAllowed, Pending, Question, Relay, Settings, place};
 
 /// Where it is kept when a host was last reached.
-const REACHED: (&str, &str) = ("reached", "smtp");
+pub(crate) const REACHED: (&str, &str) = ("reached", "smtp");
 
 /// The prober. Clones are handles to the same one; its work ends with the last of them.
 #[derive(Clone)]
@@ -58,13 +58,15 @@ pub enum Asked {
     NotAllowed(NotAllowed),
 }
 
-struct Inner {
-    settings: ArcSwap<Settings>,
-    domains: ArcSwap<Vec<Domain>>,
-    parts: Parts,
-    cache: Cache,
-    hosts: Hosts,
-    budget: Mutex<Budget>,
+pub(crate) struct Inner {
+    pub(crate) settings: ArcSwap<Settings>,
+    pub(crate) domains: ArcSwap<Vec<Domain>>,
+    pub(crate) parts: Parts,
+    pub(crate) cache: Cache,
+    pub(crate) hosts: Hosts,
+    pub(crate) way_out: WayOut,
+    pub(crate) turns: Turns,
+    pub(crate) budget: Mutex<Budget>,
     room: Arc<Semaphore>,
     flights: Mutex<HashMap<Key, Pending>>,
 }
@@ -80,13 +82,16 @@ impl Prober {
             cache: Cache::new(parts.store.clone()),
             parts,
             hosts: Hosts::default(),
+            way_out: WayOut::default(),
+            turns: Turns::default(),
             budget: Mutex::default(),
             flights: Mutex::default(),
         };
         Self { inner: Arc::new(inner), tasks: Arc::default() }
     }
 
-    /// Takes over from the ledger how often whom was asked within the last day: a restart gives nobody a new budget.
+    /// Takes over from the ledger how often whom was asked within the last day: a restart gives nobody a new budget, neither
+    /// the domains nor the hosts. Circuit breakers begin closed.
     ///
     /// # Errors
     /// When the store fails.
@@ -94,8 +99,8 @@ impl Prober {
         let Inner { parts, cache, hosts, .. } = &*self.inner;
         let now = (parts.clock)();
         let day_ago = Timestamp::from_millis(now.as_millis().saturating_sub(86_400_000));
-        let places = parts.store.probed_since(day_ago).await?;
-        lock(&self.inner.budget).remember(places);
+        let ledger = parts.store.probed_since(day_ago).await?;
+        lock(&self.inner.budget).remember(ledger);
         let reached = (REACHED.0, REACHED.1.to_owned());
         if let Known::Fresh(((), at)) | Known::Due(((), at)) = cache.look(&reached, now).await? {
             hosts.remember_reached(at);
@@ -153,7 +158,13 @@ impl Prober {
             Question::User(_) => inner.may_ask(&question)?,
         }
         lock(&inner.budget).note(&question.place(), (inner.parts.clock)());
-        let answer = inner.find_out(&question, "by hand".to_owned(), Which::Named, Targets::default()).await;
+        let outing = Outing {
+            reason: "by hand".to_owned(),
+            which: Which::Named,
+            targets: Targets::default(),
+            seat: Seat::standing(),
+        };
+        let (answer, _) = inner.find_out(&question, outing).await;
         inner.remember(&question, &answer).await;
         Ok(answer)
     }
@@ -176,7 +187,7 @@ impl Prober {
         if let Some(pending) = flights.get(&key) {
             return Ok(pending.clone());
         }
-        let permit = inner.admit(&question).inspect_err(|why| inner.held_back(&question, why))?;
+        let (seat, taken) = inner.admit(&question).inspect_err(|why| inner.held_back(&question, why))?;
         let (flight, pending) = Flight::new();
         flights.insert(key.clone(), pending.clone());
         drop(flights);
@@ -185,10 +196,10 @@ impl Prober {
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             let inner = &landing.inner;
-            let answer = inner.find_out(&question, why, Which::Public, flight.targets.clone()).await;
-            inner.remember(&question, &answer).await;
+            let outing = Outing { reason: why, which: Which::Public, targets: flight.targets.clone(), seat };
+            let (answer, course) = inner.find_out(&question, outing).await;
+            inner.account(&question, &answer, &course, taken).await;
             flight.answer.send_replace(Some(answer));
-            drop(permit);
         });
         Ok(pending)
     }
@@ -251,21 +262,35 @@ impl Inner {
         })
     }
 
-    /// Makes room for a question and takes it out of the budgets.
-    fn admit(&self, question: &Question) -> Result<OwnedSemaphorePermit, NotAllowed> {
+    /// Makes room for a question and takes it out of the budgets; says when.
+    fn admit(&self, question: &Question) -> Result<(Seat, Timestamp), NotAllowed> {
         let settings = self.settings.load();
         let now = (self.parts.clock)();
-        let permit = Arc::clone(&self.room).try_acquire_owned().map_err(|_| NotAllowed::Busy)?;
-        let attempt = match question {
-            Question::User(_) => Attempt::Telling,
-            _ => Attempt::Silent,
-        };
+        let seat = Seat::take(&self.room)?;
         // First, so that what is not asked takes nothing out of the day.
-        if !self.hosts.may_ask(now, attempt) {
+        let is_open = match question {
+            Question::ConnectBack(ip) | Question::Neighbours(ip) | Question::Relay(ip) => {
+                self.way_out.is_open_to(*ip, now)
+            }
+            Question::User(_) => self.way_out.is_open(now),
+        };
+        if !is_open {
             return Err(NotAllowed::NothingAnswers);
         }
         lock(&self.budget).take(&question.place(), now, &settings.limits)?;
-        Ok(permit)
+        Ok((seat, now))
+    }
+
+    /// Keeps what came of a question. One for which nobody was connected to costs nobody anything, and that it was held
+    /// back is no answer.
+    async fn account(&self, question: &Question, answer: &Answer, course: &Course, taken: Timestamp) {
+        if !course.opened {
+            lock(&self.budget).give_back(&question.place(), taken);
+            if let Some(why) = &course.held_back {
+                return self.held_back(question, why);
+            }
+        }
+        self.remember(question, answer).await;
     }
 
     /// Counts a question that would have been asked.
@@ -273,119 +298,13 @@ impl Inner {
         let (probe, subject) = (question.label(), question.subject());
         self.parts.events.emit(&Event::ProbeHeldBack { probe, subject: &subject, why });
     }
-
-    /// Goes out and asks.
-    async fn find_out(&self, question: &Question, reason: String, which: Which, targets: Targets) -> Answer {
-        let settings = self.settings.load_full();
-        let world = World {
-            settings: &settings,
-            store: &self.parts.store,
-            hosts: &self.hosts,
-            events: &self.parts.events,
-            clock: &self.parts.clock,
-        };
-        let case = Case {
-            probe: question.probe(),
-            label: question.label(),
-            subject: question.subject(),
-            place: question.place(),
-            reason,
-            deadline: Instant::now() + settings.timeouts.whole,
-            which,
-            targets,
-        };
-        let answer = match question {
-            Question::ConnectBack(ip) => Answer::Connect(self.connect_back(&world, &case, *ip).await),
-            Question::Neighbours(ip) => {
-                let near = connect::beside(*ip, settings.neighbours);
-                let mut seen = Neighbours::default();
-                for ip in near {
-                    seen = connect::count(seen, &self.connect_back(&world, &case, ip).await);
-                }
-                Answer::Neighbours(seen)
-            }
-            Question::Relay(ip) => {
-                let (from, to) = relay::ends(&self.domains.load(), &settings.hostname);
-                let host = Host { ip: *ip, name: None };
-                let visited = visit(&world, &case, &host, &Errand::Relay { from, to }).await;
-                Answer::Relay(
-                    visited.map_or_else(|why| Relay::Unreachable { why: why.to_string() }, relay::read),
-                )
-            }
-            Question::User(address) => Answer::User(self.user(&world, &case, question, address).await),
-        };
-        self.note_reached().await;
-        answer
-    }
-
-    async fn connect_back(&self, world: &World<'_>, case: &Case, ip: std::net::IpAddr) -> Connect {
-        let visited = visit(world, case, &Host { ip, name: None }, &Errand::Greeting).await;
-        let now = (self.parts.clock)();
-        connect::read(visited, self.hosts.reached(), now, world.settings.keep.reached)
-    }
-
-    async fn user(
-        &self,
-        world: &World<'_>,
-        case: &Case,
-        question: &Question,
-        address: &postern_types::Address,
-    ) -> User {
-        let keep = world.settings.keep;
-        let key = domain_key(question);
-        let known = match &key {
-            Some(key) => self.cache.look::<DomainFact>(key, (self.parts.clock)()).await,
-            None => Ok(Known::Nothing),
-        };
-        let knows_users = matches!(&known, Ok(Known::Fresh((fact, _))) if fact.obstacle.is_none());
-        let found = user::find(world, &self.parts.dns, case, address, knows_users).await;
-        if let (Some(key), Some(fact)) = (key, found.domain) {
-            let unreachable = fact.obstacle == Some(crate::Obstacle::Unreachable);
-            let (refresh, expire) = if unreachable {
-                (keep.inconclusive, keep.inconclusive)
-            } else {
-                (keep.domain_refresh, keep.domain)
-            };
-            // A mail host that is down for an hour still is what it was found to be.
-            let certainty = if unreachable { Certainty::Inconclusive } else { Certainty::Conclusive };
-            let life = Life { certainty, refresh, expire };
-            tell(self.cache.put(key, &fact, (self.parts.clock)(), life).await);
-        }
-        found.user
-    }
-
-    async fn remember(&self, question: &Question, answer: &Answer) {
-        let keep = self.settings.load().keep;
-        let life = Life::of(answer, &keep);
-        tell(self.cache.put(question.key(), answer, (self.parts.clock)(), life).await);
-        let what = answer.to_string();
-        tracing::debug!(test = question.probe(), about = question.subject(), what, "asked");
-    }
-
-    /// Keeps for the next process that connections get out of here; not more often than daily.
-    async fn note_reached(&self) {
-        let Some(at) = self.hosts.reached() else { return };
-        let (key, keep) = ((REACHED.0, REACHED.1.to_owned()), self.settings.load().keep.reached);
-        let known = self.cache.look::<()>(&key, at).await;
-        if !matches!(known, Ok(Known::Fresh(_))) {
-            let life = Life { certainty: Certainty::Conclusive, refresh: keep / 7, expire: keep };
-            tell(self.cache.put(key, &(), at, life).await);
-        }
-    }
 }
 
 /// Under what it is kept what holds for all senders of a domain.
-fn domain_key(question: &Question) -> Option<Key> {
+pub(crate) fn domain_key(question: &Question) -> Option<Key> {
     match question {
         Question::User(address) => address.domain().map(|domain| (DOMAIN, domain.to_string())),
         _ => None,
-    }
-}
-
-/// What cannot be remembered is asked again one day; the log says why.
-fn tell(result: Result<(), StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "what a probe has found out cannot be kept");
     }
 }
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use postern_events::{Label, Probe};
-use postern_types::{Address, Network};
+use postern_types::Address;
+
+use crate::target::{network, registered};
 
 /// A question that a test asks of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,17 +63,9 @@ impl Question {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::ConnectBack(ip) | Self::Neighbours(ip) | Self::Relay(ip) => network(*ip).to_string(),
-            Self::User(address) => {
-                let host = address.host().to_string();
-                psl::domain_str(&host).map_or(host.clone(), str::to_owned)
-            }
+            Self::User(address) => registered(&address.host().to_string()),
         }
     }
-}
-
-/// What most likely belongs to one owner.
-fn network(ip: IpAddr) -> Network {
-    Network::around(ip, 24, 64)
 }
 
 impl fmt::Display for Question {

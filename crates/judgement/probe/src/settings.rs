@@ -39,11 +39,15 @@ pub struct Limits {
     pub place_per_minute: u32,
     /// … and in a day. Default 50.
     pub place_per_day: u32,
+    /// Connections to one network or provider in a minute, whatever domains are asked about. Default 6.
+    pub target_per_minute: u32,
+    /// … and in a day. Default 500.
+    pub target_per_day: u32,
     /// Questions in all in a minute. Default 30.
     pub per_minute: u32,
     /// … and in a day. Default 5000.
     pub per_day: u32,
-    /// Questions on their way at the same time. Default 10.
+    /// Questions on their way at the same time, besides those that wait for their turn at a host. Default 10.
     pub concurrent: u32,
     /// Hosts that one question about a sender may connect to, one after the other. Default 3.
     pub hosts: u32,
@@ -91,15 +95,16 @@ pub struct Keep {
     pub reached: Duration,
 }
 
-/// When a host that fails is left alone, and all of them when everything fails.
+/// When a host that fails is left alone, and all of them when our own way out seems to be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaking {
     /// Failures in a row. Default 3.
     pub host_failures: u32,
     /// For how long at first; twice as long each further time. Default 10 min.
     pub host_pause: Duration,
-    /// Failures in a row at whatever hosts. Default 20.
-    pub failures: u32,
+    /// Networks that speak against our own way out: whose mail hosts answered lately and cannot be reached now, or to
+    /// which our own system lets no connection out. Default 5.
+    pub networks: u32,
     /// Default 5 min.
     pub pause: Duration,
     /// The longest pause. Default 6 h.
@@ -131,6 +136,8 @@ impl Default for Limits {
         Self {
             place_per_minute: 1,
             place_per_day: 50,
+            target_per_minute: 6,
+            target_per_day: 500,
             per_minute: 30,
             per_day: 5000,
             concurrent: 10,
@@ -177,7 +184,7 @@ impl Default for Breaking {
         Self {
             host_failures: 3,
             host_pause: Duration::from_secs(600),
-            failures: 20,
+            networks: 5,
             pause: Duration::from_secs(300),
             longest: HOUR * 6,
         }

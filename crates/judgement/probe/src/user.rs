@@ -96,11 +96,12 @@ fn read(visited: Visited, user: &Address, host: &Host) -> Step {
         Err(not_allowed @ NotAllowed::OptedOut(_)) => {
             Step::Told(Found::stopped(Obstacle::OptedOut, not_allowed.to_string()))
         }
-        // Not a word about the domain.
-        Err(not_allowed) => Step::Told(Found {
-            user: User::Unverifiable { obstacle: Obstacle::Unclear, detail: not_allowed.to_string() },
-            domain: None,
-        }),
+        // Not a word about the domain. Nor is its next host asked for it: that would send the whole load there.
+        Err(not_allowed) => {
+            let obstacle = if not_allowed.will_pass() { Obstacle::HeldBack } else { Obstacle::Unclear };
+            let user = User::Unverifiable { obstacle, detail: not_allowed.to_string() };
+            Step::Told(Found { user, domain: None })
+        }
         Ok(Err(error)) => Step::Next(Found::stopped(Obstacle::Unreachable, format!("{named}: {error}"))),
         Ok(Ok(Heard::Refused { at, reply })) => {
             let detail = format!("{named} at {at}: {reply}");

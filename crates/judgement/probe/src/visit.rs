@@ -1,22 +1,23 @@
 //! One connection: everything that must hold before it is opened, and what is written down about it.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use postern_events::{Event, Events, Probe, ProbeReach};
-use postern_store::{ProbeBegun, ProbeEnded, Store};
+use postern_store::{LedgerId, ProbeBegun, ProbeEnded, Store};
 use postern_types::Timestamp;
 use tokio::time::Instant;
 
-use crate::breaker::{Breaker, Terms};
+use crate::breaker::Terms;
 use crate::errand::{self, Errand, Heard};
 use crate::flight::Targets;
+use crate::hosts::Hosts;
+use crate::limit::Budget;
+use crate::seat::Seat;
 use crate::talk::{Log, TalkError};
+use crate::target::{Target, Turn, Turns};
+use crate::way_out::{Kind, WayOut};
 use crate::{Breaking, NotAllowed, Settings, place};
-
-/// States of hosts beyond these are swept before another is remembered.
-const SWEEP: usize = 4096;
 
 /// A host to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,100 +37,47 @@ pub(crate) struct Case {
     pub(crate) deadline: Instant,
     pub(crate) which: Which,
     pub(crate) targets: Targets,
+    pub(crate) seat: Seat,
+    pub(crate) course: Mutex<Course>,
+}
+
+/// How a question went, beside its answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Course {
+    /// Whether a connection was opened.
+    pub(crate) opened: bool,
+    /// Why one was not, where that will pass.
+    pub(crate) held_back: Option<NotAllowed>,
 }
 
 /// Which hosts a question may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// Public ones that are not this one.
+    /// Public ones that are not this one, as often as the budgets allow.
     Public,
-    /// The one that the operator has named, wherever it is.
+    /// The one that the operator has named, wherever it is and however often it was asked.
     Named,
 }
 
 /// What became of the attempt to connect.
 pub(crate) type Visited = Result<Result<Heard, TalkError>, NotAllowed>;
 
-/// What is known about hosts while the process runs.
-#[derive(Default)]
-pub(crate) struct Hosts {
-    states: Mutex<HashMap<IpAddr, State>>,
-    all: Mutex<Breaker>,
-    /// When a host last answered.
-    reached: Mutex<Option<Timestamp>>,
+/// What a visit needs.
+pub(crate) struct World<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) store: &'a Store,
+    pub(crate) hosts: &'a Hosts,
+    pub(crate) way_out: &'a WayOut,
+    pub(crate) turns: &'a Turns,
+    pub(crate) budget: &'a Mutex<Budget>,
+    pub(crate) events: &'a Events,
+    pub(crate) clock: &'a crate::Clock,
 }
 
-#[derive(Default)]
-struct State {
-    /// Whoever holds it is connected.
-    turn: Arc<tokio::sync::Mutex<()>>,
-    breaker: Breaker,
-}
-
-impl Hosts {
-    /// Whether connections may be opened at all. `attempt`: whether the question is one by which it would show
-    /// that they can be again.
-    pub(crate) fn may_ask(&self, now: Timestamp, attempt: Attempt) -> bool {
-        let mut all = lock(&self.all);
-        if all.is_closed() { true } else { attempt == Attempt::Telling && all.admit(now) }
+impl Case {
+    pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
+        lock(&self.course)
     }
-
-    /// When a host last answered.
-    pub(crate) fn reached(&self) -> Option<Timestamp> {
-        *lock(&self.reached)
-    }
-
-    /// Takes over what an earlier process knew.
-    pub(crate) fn remember_reached(&self, at: Timestamp) {
-        let mut reached = lock(&self.reached);
-        *reached = (*reached).max(Some(at));
-    }
-
-    fn turn(&self, ip: IpAddr, now: Timestamp, terms: Terms) -> Option<Arc<tokio::sync::Mutex<()>>> {
-        let mut states = lock(&self.states);
-        if states.len() >= SWEEP {
-            states
-                .retain(|_, state| Arc::strong_count(&state.turn) > 1 || !state.breaker.is_idle(now, terms));
-        }
-        let state = states.entry(ip).or_default();
-        state.breaker.admit(now).then(|| Arc::clone(&state.turn))
-    }
-
-    fn note(
-        &self,
-        ip: IpAddr,
-        heard: &Result<Heard, TalkError>,
-        errand: &Errand,
-        now: Timestamp,
-        terms: &Breaking,
-    ) {
-        match heard {
-            Ok(_) => {
-                *lock(&self.reached) = Some(now);
-                lock(&self.all).succeeded();
-                if let Some(state) = lock(&self.states).get_mut(&ip) {
-                    state.breaker.succeeded();
-                }
-            }
-            // That a client has no mail server is an answer; that a domain's mail host does not answer is a failure.
-            Err(error) if matches!(errand, Errand::User { .. }) => {
-                lock(&self.all).failed(now, terms.all());
-                if error.is_theirs()
-                    && let Some(state) = lock(&self.states).get_mut(&ip)
-                {
-                    state.breaker.failed(now, terms.host());
-                }
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// Whether a question tells if connections get out of here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    Telling,
-    Silent,
 }
 
 impl Breaking {
@@ -137,46 +85,50 @@ impl Breaking {
         Terms { failures: self.host_failures, pause: self.host_pause, longest: self.longest }
     }
 
-    fn all(&self) -> Terms {
-        Terms { failures: self.failures, pause: self.pause, longest: self.longest }
+    fn way_out(&self) -> Terms {
+        Terms { failures: self.networks, pause: self.pause, longest: self.longest }
     }
-}
-
-/// What a visit needs.
-pub(crate) struct World<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) store: &'a Store,
-    pub(crate) hosts: &'a Hosts,
-    pub(crate) events: &'a Events,
-    pub(crate) clock: &'a crate::Clock,
 }
 
 /// Connects to a host for an errand, when it may be and as soon as nobody else is.
 pub(crate) async fn visit(world: &World<'_>, case: &Case, host: &Host, errand: &Errand) -> Visited {
-    let settings = world.settings;
-    let ip = host.ip.to_canonical();
+    let visited = try_to_visit(world, case, host, errand).await;
+    if let Err(why) = &visited
+        && why.will_pass()
+    {
+        case.course().held_back = Some(why.clone());
+    }
+    visited
+}
+
+async fn try_to_visit(world: &World<'_>, case: &Case, host: &Host, errand: &Errand) -> Visited {
+    let (settings, ip) = (world.settings, host.ip.to_canonical());
     match case.which {
         Which::Public => place::may_connect(ip, settings)?,
         Which::Named => place::may_be_asked(ip, settings)?,
     }
     let now = (world.clock)();
-    let Some(turn) = world.hosts.turn(ip, now, settings.breaking.host()) else {
+    if case.which == Which::Public && !world.way_out.is_open_to(ip, now) {
+        return Err(NotAllowed::NothingAnswers);
+    }
+    if world.hosts.is_left_alone(ip, now) {
         return Ok(Err(TalkError::LeftAlone));
+    }
+    let target = Target::of(ip, host.name.as_deref());
+    // Before the turn: who waits for it has his share, so that no more wait than may be asked.
+    world.take(case, &target, now)?;
+    let Some(_turn) = turn(world.turns, case, &target).await else {
+        lock(world.budget).give_back_target(&target, now);
+        return Err(NotAllowed::TargetBusy(named(host)));
     };
-    let Ok(_turn) = tokio::time::timeout_at(case.deadline, turn.lock()).await else {
-        return Ok(Err(TalkError::Timeout));
-    };
+    // Whoever had the turn before may have found out that nobody is there.
+    if !world.hosts.admit(ip, (world.clock)()) {
+        lock(world.budget).give_back_target(&target, now);
+        return Ok(Err(TalkError::LeftAlone));
+    }
     let address = SocketAddr::new(ip, settings.port);
-    let named = host.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
-    let begun = ProbeBegun {
-        at: (world.clock)(),
-        probe: case.probe.to_owned(),
-        subject: case.subject.clone(),
-        target: format!("{address}{named}"),
-        place: case.place.clone(),
-        reason: case.reason.clone(),
-    };
-    let line = world.store.begin_probe(begun).await.map_err(|error| NotAllowed::Store(error.to_string()))?;
+    let line = world.write_down(case, host, address, target).await?;
+    case.course().opened = true;
     let began = std::time::Instant::now();
     let mut log = Log::default();
     let name = settings.hostname.as_str();
@@ -194,8 +146,81 @@ pub(crate) async fn visit(world: &World<'_>, case: &Case, host: &Host, errand: &
     if let Err(error) = world.store.end_probe(line, ended).await {
         tracing::warn!(%error, %address, "the ledger of probes cannot be written");
     }
-    world.hosts.note(ip, &heard, errand, (world.clock)(), &settings.breaking);
+    world.learn(address, &heard, errand);
     Ok(heard)
+}
+
+/// Waits for the target's turn, for half of the time that is left: the other half is for the conversation.
+async fn turn(turns: &Turns, case: &Case, target: &Target) -> Option<Turn> {
+    if let Some(turn) = turns.try_take(target) {
+        return Some(turn);
+    }
+    case.seat.leave();
+    let patience = case.deadline.saturating_duration_since(Instant::now()) / 2;
+    let waiting = async {
+        let turn = turns.take(target).await;
+        case.seat.come_back().await;
+        turn
+    };
+    tokio::time::timeout(patience, waiting).await.ok()
+}
+
+impl World<'_> {
+    fn take(&self, case: &Case, target: &Target, now: Timestamp) -> Result<(), NotAllowed> {
+        let mut budget = lock(self.budget);
+        match case.which {
+            Which::Public => budget.take_target(target, now, &self.settings.limits),
+            Which::Named => {
+                budget.note_target(target, now);
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_down(
+        &self,
+        case: &Case,
+        host: &Host,
+        address: SocketAddr,
+        target: Target,
+    ) -> Result<LedgerId, NotAllowed> {
+        let name = host.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
+        let begun = ProbeBegun {
+            at: (self.clock)(),
+            probe: case.probe.to_owned(),
+            subject: case.subject.clone(),
+            target: format!("{address}{name}"),
+            provider: target.provider,
+            network: target.network,
+            place: case.place.clone(),
+            reason: case.reason.clone(),
+        };
+        self.store.begin_probe(begun).await.map_err(|error| NotAllowed::Store(error.to_string()))
+    }
+
+    /// What a connection says about the host and about our own way out.
+    fn learn(&self, address: SocketAddr, heard: &Result<Heard, TalkError>, errand: &Errand) {
+        let (now, ip) = ((self.clock)(), address.ip());
+        let Settings { breaking, keep, .. } = self.settings;
+        let kind = if matches!(errand, Errand::User { .. }) { Kind::MailHost } else { Kind::Client };
+        match heard {
+            Ok(_) => {
+                self.hosts.answered(ip, now);
+                self.way_out.answered(ip, kind, now);
+            }
+            Err(error) => {
+                self.way_out.failed(address, error, kind, now, keep.reached, breaking.way_out());
+                // That a client has no mail server is an answer; that a domain's mail host does not answer is a failure.
+                if kind == Kind::MailHost && error.is_theirs() {
+                    self.hosts.failed(ip, now, breaking.host());
+                }
+            }
+        }
+    }
+}
+
+fn named(host: &Host) -> String {
+    host.name.clone().unwrap_or_else(|| host.ip.to_string())
 }
 
 /// What came of it, for the ledger.

@@ -96,6 +96,34 @@ fn probe() {
 }
 
 #[test]
+fn answers_of_probes_serve_as_long_as_is_written() {
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    let source = "server.hostname = \"mail.example.org\"\nprobe.target_per_day = 7\n[probe.keep]\n\
+                  sender_exists = \"40 d\"\nsender_exists_refresh = \"11 d\"\nsender_missing = \"12 d\"\n\
+                  sender_missing_refresh = \"9 d\"\ndomain = \"14 d\"\ndomain_refresh = \"13 d\"\nrelay_open = \"16 d\"\n\
+                  relay_closed = \"31 d\"\nrelay_unreachable = \"18 d\"\nconnect_back = \"19 d\"\nneighbours = \"20 d\"";
+    let config = Config::parse(Path::new("postern.toml"), source, rows()).unwrap();
+    let settings = super::probe::settings(&config, &[]);
+    let defaults = postern_probe::Keep::default();
+    let expected = postern_probe::Keep {
+        good: days(40),
+        good_refresh: days(11),
+        bad: days(12),
+        bad_refresh: days(9),
+        domain: days(14),
+        domain_refresh: days(13),
+        relay_open: days(16),
+        relay_again: days(31),
+        relay_unreachable: days(18),
+        connect: days(19),
+        neighbours: days(20),
+        ..defaults
+    };
+    assert_eq!(settings.keep, expected);
+    assert_eq!(settings.limits.target_per_day, 7);
+}
+
+#[test]
 fn an_allow_list_that_lets_nobody_in_leaves_its_hosts_to_the_tests() {
     let off = |more: &str| {
         let source = format!("server.hostname = \"mail.example.org\"\n[gate.tests.allow_list]\n{more}");

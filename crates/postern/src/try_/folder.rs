@@ -240,6 +240,8 @@ wait = "0 s"
 per_minute = 1000
 place_per_minute = 1000
 place_per_day = 5000
+target_per_minute = 1000
+target_per_day = 5000
 
 [dns]
 servers = ["{dns}"]

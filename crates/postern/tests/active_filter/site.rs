@@ -64,6 +64,7 @@ pub(crate) async fn house(deployment: Deployment) -> House {
             ("gate.tests.user.weight", "10"),
             ("probe.private_networks", loopback),
             ("probe.place_per_minute", "100"),
+            ("probe.target_per_minute", "100"),
             ("probe.per_minute", "1000"),
             ("probe.command_timeout", "\"1 s\""),
             ("probe.deadline", "\"3 s\""),

@@ -16,6 +16,7 @@ pub(crate) fn all(config: &Config, reader: &Reader<'_>) {
 /// Pairs of settings of which one must not exceed the other.
 fn order(config: &Config, reader: &Reader<'_>) {
     let (smtp, limits, gate) = (&config.smtp, &config.limits, &config.gate);
+    let answers = &config.probe_keep;
     // A threshold that is "never" has no order.
     let in_order =
         gate.quarantine.0.zip(gate.reject.0).is_none_or(|(quarantine, reject)| quarantine <= reject);
@@ -29,6 +30,17 @@ fn order(config: &Config, reader: &Reader<'_>) {
             "signin.ban_network_after",
         ),
         (config.keep.evidence <= config.keep.traces, "keep.evidence", "keep.traces"),
+        (
+            answers.sender_exists_refresh <= answers.sender_exists,
+            "probe.keep.sender_exists_refresh",
+            "probe.keep.sender_exists",
+        ),
+        (
+            answers.sender_missing_refresh <= answers.sender_missing,
+            "probe.keep.sender_missing_refresh",
+            "probe.keep.sender_missing",
+        ),
+        (answers.domain_refresh <= answers.domain, "probe.keep.domain_refresh", "probe.keep.domain"),
         (config.feedback.first <= config.feedback.max, "feedback.first", "feedback.max"),
         (config.signin.delay <= config.signin.delay_max, "signin.delay", "signin.delay_max"),
     ];

@@ -13,13 +13,14 @@ use crate::read::{Reader, Scope};
 use crate::schema::{Places, Section, Table};
 use crate::settings::{
     Authentication, Dns, Dnsbl, Feedback, Gate, HeaderRule, Keep, Limits, Listen, Log, Milter, PolicyService,
-    Pop3, Probe, Proxy, Quarantine, Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch, Web,
+    Pop3, Probe, ProbeKeep, Proxy, Quarantine, Server, Signin, Smtp, TestRow, TestRule, Tls, Trust, Watch,
+    Web,
 };
 
 const FILE_MAX: u64 = 1 << 20;
 
 /// Every section, in the order of the reference page.
-pub(crate) const SECTIONS: [Section; 24] = [
+pub(crate) const SECTIONS: [Section; 25] = [
     Server::SECTION,
     Listen::SECTION,
     Tls::SECTION,
@@ -35,6 +36,7 @@ pub(crate) const SECTIONS: [Section; 24] = [
     TestRule::SECTION,
     Authentication::SECTION,
     Probe::SECTION,
+    ProbeKeep::SECTION,
     Quarantine::SECTION,
     Web::SECTION,
     Dns::SECTION,
@@ -73,6 +75,7 @@ pub struct Config {
     pub web: Web,
     pub authentication: Authentication,
     pub probe: Probe,
+    pub probe_keep: ProbeKeep,
     pub dns: Dns,
     pub pop3: Pop3,
     pub signin: Signin,
@@ -183,6 +186,7 @@ pub(crate) fn read<'s>(
     let tests = read_tests(&reader.scope(root, TestRule::SECTION.path), rows);
     let authentication = one::<Authentication>(reader, root);
     let probe = one::<Probe>(reader, root);
+    let probe_keep = one::<ProbeKeep>(reader, root);
     let quarantine = one::<Quarantine>(reader, root);
     let web = one::<Web>(reader, root);
     let dns = one::<Dns>(reader, root);
@@ -208,6 +212,7 @@ pub(crate) fn read<'s>(
         tests: tests?,
         authentication: authentication?,
         probe: probe?,
+        probe_keep: probe_keep?,
         quarantine: quarantine?,
         web: web?,
         dns: dns?,

@@ -56,6 +56,7 @@ impl Config {
         }
         self.add(&mut all, &self.authentication);
         self.add(&mut all, &self.probe);
+        self.add(&mut all, &self.probe_keep);
         self.add(&mut all, &self.quarantine);
         self.add(&mut all, &self.web);
         self.add(&mut all, &self.dns);

@@ -34,8 +34,8 @@ pub use schema::{Need, Section, Setting, Shape};
 pub use settings::{
     Announce, Authentication, BareNewline, Digest, Dns, Dnsbl, DnsblCheck, Feedback, Gate, HeaderRule,
     HeaderTest, Keep, Limits, Listen, Log, LogFormat, LogLevel, Milter, MinimumTls, Paths, Plaintext,
-    PolicyService, Pop3, Probe, Proxy, ProxyTls, Quarantine, Reach, Server, Signin, Smtp, TestAction,
-    TestMode, TestRow, TestRule, Tls, Trust, UserTest, Watch, Web, WebProtocol,
+    PolicyService, Pop3, Probe, ProbeKeep, Proxy, ProxyTls, Quarantine, Reach, Server, Signin, Smtp,
+    TestAction, TestMode, TestRow, TestRule, Tls, Trust, UserTest, Watch, Web, WebProtocol,
 };
 pub use units::{Percent, Points, Rate, Size, Threshold, parse_duration, show_duration};
 pub use value::quoted;

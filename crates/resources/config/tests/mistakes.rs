@@ -193,6 +193,15 @@ fn contradictions_are_found() {
     );
     assert!(mistakes("[gate]\nquarantine = 11\nreject = \"never\"").is_empty());
     one(
+        "probe.keep.sender_missing_refresh = \"4 d\"",
+        "2:12: probe.keep.sender_missing_refresh: `probe.keep.sender_missing_refresh` must not be more than \
+         `probe.keep.sender_missing`",
+    );
+    one(
+        "probe.keep.relay_closed = \"29 d\"",
+        "2:27: probe.keep.relay_closed: must lie between \"30 d\" and \"52 w\"",
+    );
+    one(
         "tls.certificate = \"c.pem\"",
         "2:5: tls.certificate: a certificate needs its key: add `key` to [tls]",
     );

@@ -47,7 +47,11 @@ impl Active {
         let settings_of_prober = postern_probe::Settings {
             port: PORT,
             private: vec!["127.0.0.0/8".parse().unwrap()],
-            limits: postern_probe::Limits { place_per_minute: 100, ..Default::default() },
+            limits: postern_probe::Limits {
+                place_per_minute: 100,
+                target_per_minute: 100,
+                ..Default::default()
+            },
             ..postern_probe::Settings::new(domain("mx.postern.test"))
         };
         let prober = Prober::new(settings_of_prober, parts);

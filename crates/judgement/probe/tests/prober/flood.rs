@@ -1,9 +1,9 @@
 //! Ten thousand forged senders: the limits hold, and nobody is asked more than he may be.
 
-use postern_probe::{Asked, Limits, NotAllowed, Settings};
+use postern_probe::{Asked, Limits, NotAllowed, Settings, User};
 use postern_testnet::{SmtpPeer, Zone};
 
-use crate::world::{World, about, settings, v4, was_asked_politely};
+use crate::world::{MINUTE, World, about, settings, user, v4, was_asked_politely};
 
 /// What comes of so many questions.
 #[derive(Debug, Default, PartialEq)]
@@ -68,7 +68,60 @@ async fn of_a_domain_that_takes_everybody() {
 }
 
 #[tokio::test]
-async fn of_ten_thousand_domains_at_one_host() {
+async fn of_two_thousand_domains_at_one_host() {
+    let world = World::new().await;
+    let victim = world.host(SmtpPeer::new().only_users(&[])).await;
+    let mut zone = Zone::new("test").a("mx", v4(&victim));
+    for n in 0..2000 {
+        // A name of its own makes no other host of it.
+        zone = if n % 2 == 0 {
+            zone.mx_of(&format!("d{n}"), 10, "mx")
+        } else {
+            zone.mx_of(&format!("d{n}"), 10, &format!("mx.d{n}")).a(&format!("mx.d{n}"), v4(&victim))
+        };
+    }
+    world.dns.add(zone);
+    let other = world.far_domain("other.test", SmtpPeer::new().only_users(&["ann@other.test"])).await;
+    for n in 0..10 {
+        world.dns.add(Zone::new(&format!("hosted{n}.test")).mx(10, "mx.other.test."));
+    }
+    let limits = Limits { target_per_day: 40, ..Limits::default() };
+    let prober = world.prober(Settings { limits, ..settings() }).await;
+    for n in 0..2000 {
+        if n % 200 == 0 {
+            world.pass(MINUTE / 2);
+        }
+        prober.ask(about(&format!("ann@d{n}.test")), "flood").await;
+        if n % 10 == 9 {
+            prober.idle().await;
+        }
+        if n % 200 == 199 {
+            world.pass(MINUTE / 2);
+            // Their budget is spent, and nothing of anybody else's.
+            let hosted = user(&prober, &format!("ann@hosted{}.test", n / 200)).await;
+            assert!(matches!(hosted, User::Missing { .. }), "{n}: {hosted}");
+        }
+    }
+    assert_eq!(other.clients().len(), 10);
+    assert_eq!(victim.clients().len(), 40, "the day's budget");
+    let victim_asked: Vec<i64> = (world.ledger().await.iter())
+        .filter(|line| line.begun.target.starts_with(&victim.address().to_string()))
+        .map(|line| line.begun.at.as_millis())
+        .collect();
+    for minute in victim_asked.windows(7) {
+        assert!(minute[6] - minute[0] >= 60_000, "six in a minute");
+    }
+    // Each has said goodbye before the next comes.
+    let commands = victim.commands();
+    let sessions: Vec<&[String]> = commands.split(|command| command == "QUIT").collect();
+    for session in &sessions[..40] {
+        assert_eq!(session.iter().filter(|command| command.starts_with("EHLO")).count(), 1, "{session:?}");
+    }
+    was_asked_politely(&victim);
+}
+
+#[tokio::test]
+async fn of_ten_thousand_domains_everywhere() {
     let world = World::new().await;
     let mx = world.host(SmtpPeer::new().only_users(&[])).await;
     let mut zone = Zone::new("test").a("mx", v4(&mx));
@@ -76,7 +129,7 @@ async fn of_ten_thousand_domains_at_one_host() {
         zone = zone.mx_of(&format!("d{n}"), 10, "mx");
     }
     world.dns.add(zone);
-    let limits = Limits { per_minute: 20, per_day: 60, ..Limits::default() };
+    let limits = Limits { per_minute: 20, per_day: 60, ..settings().limits };
     let prober = world.prober(Settings { limits, ..settings() }).await;
     let count = flood(&world, &prober, 10_000, |n| format!("ann@d{n}.test"), 600).await;
     assert!(mx.clients().len() <= 60, "the day's budget: {count:?}");

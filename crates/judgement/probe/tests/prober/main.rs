@@ -7,5 +7,7 @@ mod connect;
 mod flood;
 mod postfix;
 mod relay;
+mod target;
 mod user;
+mod way_out;
 mod world;

@@ -16,7 +16,7 @@ async fn relay(prober: &postern_probe::Prober, ip: IpAddr) -> Relay {
 
 /// All hosts of these tests are in one network.
 fn generous() -> Settings {
-    Settings { limits: Limits { place_per_minute: 9, ..Limits::default() }, ..settings() }
+    Settings { limits: Limits { place_per_minute: 9, ..settings().limits }, ..settings() }
 }
 
 fn closed() -> SmtpPeer {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use postern_dns::{Dns, Servers};
 use postern_events::Events;
-use postern_probe::{Answer, Asked, NotAllowed, Parts, Pending, Prober, Question, Settings, User};
+use postern_probe::{Answer, Asked, Limits, NotAllowed, Parts, Pending, Prober, Question, Settings, User};
 use postern_store::{LedgerEntry, LedgerQuery, Options, Store};
 use postern_testnet::{DnsServer, RunningPeer, SmtpPeer, Zone, fresh_address};
 use postern_types::{Domain, Timestamp};
@@ -27,8 +27,10 @@ pub(crate) struct World {
     now: Arc<AtomicI64>,
 }
 
+/// Hosts of a test are in one network unless it says otherwise: that has room for all of them.
 pub(crate) fn settings() -> Settings {
     Settings {
+        limits: Limits { target_per_minute: 1000, target_per_day: 10_000, ..Limits::default() },
         port: PORT,
         private: vec!["127.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()],
         ..Settings::new(domain("mx.postern.test"))
@@ -82,6 +84,13 @@ impl World {
     /// A host at an address of its own.
     pub(crate) async fn host(&self, peer: SmtpPeer) -> RunningPeer {
         peer.start_at(SocketAddr::from((fresh_address(), PORT))).await.unwrap()
+    }
+
+    /// A domain whose mail goes to a host in a network of its own.
+    pub(crate) async fn far_domain(&self, name: &str, peer: SmtpPeer) -> RunningPeer {
+        let host = peer.start_at(SocketAddr::from((fresh_network(), PORT))).await.unwrap();
+        self.dns.add(Zone::new(name).mx(10, "mx").a("mx", v4(&host)));
+        host
     }
 
     /// A domain whose mail goes to a host of its own.
@@ -143,6 +152,13 @@ pub(crate) fn about(address: &str) -> Question {
 
 pub(crate) fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
+}
+
+/// An address in a network where no other host is.
+pub(crate) fn fresh_network() -> Ipv4Addr {
+    let network = |ip: Ipv4Addr| ip.octets()[..3].to_vec();
+    let here = network(fresh_address());
+    std::iter::repeat_with(fresh_address).find(|ip| network(*ip) != here).unwrap()
 }
 
 pub(crate) fn v4(host: &RunningPeer) -> Ipv4Addr {

@@ -16,6 +16,6 @@ pub use feedback::Feedback;
 pub use filters::{Milter, PolicyService};
 pub use gate::{Dnsbl, DnsblCheck, Gate, HeaderRule, HeaderTest, TestAction, TestMode, TestRow, TestRule};
 pub use mail::{Announce, BareNewline, Dns, Paths, Plaintext, Pop3, Proxy, ProxyTls, Smtp};
-pub use probe::{Probe, UserTest};
+pub use probe::{Probe, ProbeKeep, UserTest};
 pub use quarantine::{Digest, Quarantine, Web, WebProtocol};
 pub use server::{Keep, Log, LogFormat, LogLevel, Reach, Server, Watch};

@@ -38,8 +38,15 @@ settings! {
         place_per_minute: u32 = 1, 0 ..= 1000;
         /// Questions about one domain or network in a day.
         place_per_day: u32 = 50, 0 ..= 100_000;
-        /// Questions on their way at the same time; a change holds from the next start on. One host has one
-        /// connection at a time, whatever this says.
+        /// Connections in a minute to the hosts of one network (/24, /64), and to those whose MX names belong to one
+        /// registered domain, whatever senders they are asked about. Whoever sends can make up thousands of domains
+        /// whose mail goes to one host; and one large provider has the mail of thousands of honest ones. There is one
+        /// connection at a time in any case.
+        target_per_minute: u32 = 6, 0 ..= 1000;
+        /// The same in a day. Ten times what one domain has, and a tenth of what all have together.
+        target_per_day: u32 = 500, 0 ..= 100_000;
+        /// Questions on their way at the same time, besides those that wait for another's connection to the same host
+        /// to end; a change holds from the next start on.
         concurrent: u32 = 10, 1 ..= 1000;
         /// How long connecting may take.
         connect_timeout: Duration = "10 s", "100 ms" ..= "5 min";
@@ -49,6 +56,38 @@ settings! {
         deadline: Duration = "90 s", "1 s" ..= "30 min";
         /// The port that is connected to. Another than 25 is for tests only.
         port: u16 = 25, 1 ..= 65_535;
+    }
+}
+
+settings! {
+    /// How long an answer of an active test serves. One that is renewed is asked for again, in the background, when it is
+    /// wanted after that time; if that fails the old one serves until its end. A change holds for answers that come in
+    /// from then on. What could not be found out serves for three hours.
+    pub struct ProbeKeep in Table("probe.keep") {
+        /// A sender exists.
+        sender_exists: Duration = "31 d", "1 h" ..= "52 w";
+        /// When that is renewed.
+        sender_exists_refresh: Duration = "7 d", "10 min" ..= "52 w";
+        /// A sender does not exist.
+        sender_missing: Duration = "3 d", "1 h" ..= "31 d";
+        /// When that is renewed.
+        sender_missing_refresh: Duration = "3 h", "10 min" ..= "31 d";
+        /// What holds for all senders of a domain: that it takes every name, that its mail hosts know their users, or
+        /// do not want us.
+        domain: Duration = "7 d", "1 h" ..= "52 w";
+        /// When that is renewed.
+        domain_refresh: Duration = "3 h", "10 min" ..= "52 w";
+        /// A host relays for strangers. When this has ended nothing is held against the host, and it is not tested again
+        /// until `relay_closed` has passed too: it may have been repaired.
+        relay_open: Duration = "7 d", "1 h" ..= "30 d";
+        /// A host does not. No host is tested again within this time, whatever the test said.
+        relay_closed: Duration = "30 d", "30 d" ..= "52 w";
+        /// A host could not be reached for the relay test.
+        relay_unreachable: Duration = "1 d", "1 h" ..= "52 w";
+        /// Whether a host answers on its SMTP port.
+        connect_back: Duration = "7 d", "1 h" ..= "52 w";
+        /// Whether the neighbours of a host do; so long is nobody in its network asked again.
+        neighbours: Duration = "3 w", "1 w" ..= "52 w";
     }
 }
 
