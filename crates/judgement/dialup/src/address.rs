@@ -49,8 +49,8 @@ impl Spelled {
         // A text of an IPv4 address is one run of digits; one of an IPv6 address may have separators.
         let fits = match self.address {
             IpAddr::V4(_) => {
-                let runs = runs(host.as_bytes(), |byte| byte.is_ascii_hexdigit());
-                runs.iter().any(|run| run.len() >= SHORTEST_V4)
+                let mut runs = runs(host.as_bytes(), |byte| byte.is_ascii_hexdigit());
+                runs.any(|run| run.len() >= SHORTEST_V4)
             }
             IpAddr::V6(_) => host.len() >= SHORTEST_V6,
         };

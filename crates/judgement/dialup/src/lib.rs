@@ -25,5 +25,5 @@ mod word;
 pub use calibrate::{Calibration, Row, calibrate};
 pub use observation::{MAX_NAME, MAX_NAMES, MAX_NEIGHBOURS, Neighbour, Observation, Smtp, SmtpBeside};
 pub use sample::{Label, Part, Sample, SampleError, read_samples};
-pub use score::{Assessment, Likelihood, Reason, neighbours_matter, score, smtp_matters};
+pub use score::{Assessment, Likelihood, Looked, Reason, score};
 pub use weight::{Feature, Weights};

@@ -70,7 +70,7 @@ fn joined(host: &str, address: &Spelled) -> Option<Found> {
 /// The longest row of numbers in the name that are consecutive parts of the address, in its order or the
 /// reverse; two at least, or three hextets.
 fn apart(host: &str, address: &Spelled, base: Base) -> Option<Found> {
-    let runs = numbers(host, base);
+    let runs: Vec<_> = numbers(host, base).collect();
     let values: Vec<_> = runs.iter().map(|run| address.value(&host[run.clone()], base)).collect();
     let backward: Vec<u16> = address.parts.iter().rev().copied().collect();
     let (mut best, mut at) = (0, 0);
@@ -94,14 +94,14 @@ fn last_alone(host: &str, address: &Spelled) -> Option<Found> {
     if address.is_v6() {
         return None;
     }
-    let mut runs = numbers(host, Base::Decimal).into_iter();
+    let mut runs = numbers(host, Base::Decimal);
     let span = runs.find(|run| address.value(&host[run.clone()], Base::Decimal) == Some(address.last()))?;
     Some(Found { parts: 1, spans: std::iter::once(span).collect() })
 }
 
 /// The numbers in a name. Decimal: runs of digits. Hex: what stands between separators.
-fn numbers(host: &str, base: Base) -> Vec<Range<usize>> {
-    let belongs = |byte: u8| match base {
+fn numbers(host: &str, base: Base) -> impl Iterator<Item = Range<usize>> {
+    let belongs = move |byte: u8| match base {
         Base::Decimal => byte.is_ascii_digit(),
         Base::Hex => byte.is_ascii_alphanumeric(),
     };
@@ -109,21 +109,14 @@ fn numbers(host: &str, base: Base) -> Vec<Range<usize>> {
 }
 
 /// The longest runs of bytes that belong together.
-pub(crate) fn runs(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let mut start = None;
-    for (at, &byte) in bytes.iter().enumerate() {
-        match (belongs(byte), start) {
-            (true, None) => start = Some(at),
-            (false, Some(from)) => {
-                found.push(from..at);
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    found.extend(start.map(|from| from..bytes.len()));
-    found
+pub(crate) fn runs(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + bytes[at..].iter().position(|&byte| belongs(byte))?;
+        let length = bytes[start..].iter().position(|&byte| !belongs(byte));
+        at = length.map_or(bytes.len(), |length| start + length);
+        Some(start..at)
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use crate::MAX_NAME;
 
 /// A name in lower case, without the dot at its end.
+#[derive(Debug)]
 pub(crate) struct Name {
     text: String,
     /// Where the registered domain begins.

@@ -73,59 +73,100 @@ impl Assessment {
 /// How likely the host is a dial-up one. Without a name nothing is known, and the likelihood is 0.
 #[must_use]
 pub fn score(observation: &Observation, weights: &Weights) -> Assessment {
-    let spelled = Spelled::new(observation.address);
-    let neighbours = Neighbours::new(observation);
-    let names = observation.names.iter().filter(|name| !name.is_empty()).take(MAX_NAMES);
-    let seen = names.map(|name| {
-        let name = Name::new(name);
-        let seen = look(observation, &name, &spelled, &neighbours);
-        (sum(&seen, weights), name, seen)
-    });
-    // Whoever has one name that was given to him by hand is no dial-up host.
-    let Some((total, name, seen)) = seen.min_by_key(|(total, ..)| *total) else {
-        return Assessment { likelihood: Likelihood(0), name: String::new(), reasons: Vec::new() };
-    };
-    let reasons =
-        seen.into_iter().map(|(feature, detail)| Reason { feature, weight: weights[feature], detail });
-    Assessment {
-        likelihood: Likelihood::of(total),
-        name: name.as_str().to_owned(),
-        reasons: reasons.collect(),
+    Looked::at(observation).score(weights)
+}
+
+/// An observation whose names have been looked at, which is most of the work; what is known beside the names
+/// is weighed when a question is asked.
+#[derive(Debug)]
+pub struct Looked<'a> {
+    observation: &'a Observation,
+    names: Vec<(Name, Seen)>,
+}
+
+impl<'a> Looked<'a> {
+    /// Looks at the names.
+    #[must_use]
+    pub fn at(observation: &'a Observation) -> Self {
+        let spelled = Spelled::new(observation.address);
+        let neighbours = Neighbours::new(observation);
+        let names = observation.names.iter().filter(|name| !name.is_empty()).take(MAX_NAMES);
+        let names = names.map(|name| {
+            let name = Name::new(name);
+            let seen = look(observation, &name, &spelled, &neighbours);
+            (name, seen)
+        });
+        Self { observation, names: names.collect() }
+    }
+
+    /// As [`score`].
+    #[must_use]
+    pub fn score(&self, weights: &Weights) -> Assessment {
+        let beside = beside(self.observation, self.observation.smtp);
+        let Some((name, seen)) = self.least(&beside, weights) else {
+            return Assessment { likelihood: Likelihood(0), name: String::new(), reasons: Vec::new() };
+        };
+        let total = sum(seen, &beside, weights);
+        let seen = seen.iter().cloned().chain(beside);
+        let reason = |(feature, detail)| Reason { feature, weight: weights[feature], detail };
+        Assessment {
+            likelihood: Likelihood::of(total),
+            name: name.as_str().to_owned(),
+            reasons: seen.map(reason).collect(),
+        }
+    }
+
+    /// Whether it could change the answer if the host answered on its SMTP port, or did not: else nobody need
+    /// connect to it.
+    #[must_use]
+    pub fn smtp_matters(&self, weights: &Weights) -> bool {
+        let with = |smtp| {
+            let beside = beside(self.observation, smtp);
+            let least = self.least(&beside, weights);
+            least.is_some_and(|(_, seen)| is_dialup(sum(seen, &beside, weights)))
+        };
+        self.observation.smtp == Smtp::Unknown && with(Smtp::Answers) != with(Smtp::Silent)
+    }
+
+    /// Whether the neighbours' names could change the answer to an observation without any: else they need not
+    /// be asked for.
+    #[must_use]
+    pub fn neighbours_matter(&self, weights: &Weights) -> bool {
+        let beside = beside(self.observation, self.observation.smtp);
+        let Some((_, seen)) = self.least(&beside, weights) else { return false };
+        if seen.iter().any(|(feature, _)| says_server(*feature)) {
+            return false;
+        }
+        let total = plain_sum(seen, &beside, weights);
+        let with = |feature| is_dialup(total.saturating_add(weights[feature]));
+        with(Feature::TemplateFilled) != with(Feature::NeighboursDiffer)
+    }
+
+    /// The name that speaks most for the host: whoever has one name that was given to him by hand is no dial-up
+    /// host.
+    fn least(&self, beside: &Seen, weights: &Weights) -> Option<(&Name, &Seen)> {
+        let names = self.names.iter().map(|(name, seen)| (name, seen));
+        names.min_by_key(|(_, seen)| sum(seen, beside, weights))
     }
 }
 
-/// Whether the neighbours' names could change the answer to an observation without any: else they need not be
-/// asked for.
-#[must_use]
-pub fn neighbours_matter(observation: &Observation, weights: &Weights) -> bool {
-    let assessment = score(observation, weights);
-    if assessment.name.is_empty() {
-        return false;
-    }
-    let total =
-        assessment.reasons.iter().fold(weights.bias(), |sum, reason| sum.saturating_add(reason.weight));
-    if assessment.reasons.iter().any(|reason| says_server(reason.feature)) {
-        return false;
-    }
-    let is = |feature| Likelihood::of(total.saturating_add(weights[feature])) >= Likelihood::THRESHOLD;
-    is(Feature::TemplateFilled) != is(Feature::NeighboursDiffer)
+fn is_dialup(sum: i32) -> bool {
+    Likelihood::of(sum) >= Likelihood::THRESHOLD
 }
 
-/// Whether it could change the answer to an observation if the host answered on its SMTP port, or did not: else
-/// nobody need connect to it.
-#[must_use]
-pub fn smtp_matters(observation: &Observation, weights: &Weights) -> bool {
-    let with = |smtp| score(&Observation { smtp, ..observation.clone() }, weights).is_dialup();
-    observation.smtp == Smtp::Unknown && with(Smtp::Answers) != with(Smtp::Silent)
-}
-
+/// What was seen, and where in the name or how often.
 type Seen = Vec<(Feature, String)>;
 
 /// A word alone accuses nobody (people call machines `client` and `pool` too): without any sign that the
 /// name was made by a machine, the odds stay even at most.
-fn sum(seen: &Seen, weights: &Weights) -> i32 {
-    let total = seen.iter().fold(weights.bias(), |sum, (feature, _)| sum.saturating_add(weights[*feature]));
+fn sum(seen: &Seen, beside: &Seen, weights: &Weights) -> i32 {
+    let total = plain_sum(seen, beside, weights);
     if seen.iter().any(|(feature, _)| says_generated(*feature)) { total } else { total.min(0) }
+}
+
+fn plain_sum(seen: &Seen, beside: &Seen, weights: &Weights) -> i32 {
+    let all = seen.iter().chain(beside);
+    all.fold(weights.bias(), |sum, (feature, _)| sum.saturating_add(weights[*feature]))
 }
 
 /// Whether a feature says that a machine made the name.
@@ -171,7 +212,12 @@ fn look(observation: &Observation, name: &Name, spelled: &Spelled, neighbours: &
     }
     let serves = seen.iter().any(|(feature, _)| says_server(*feature));
     seen.extend(kinship(neighbours.kinship(observation.address, name, &masked), serves));
-    seen.extend(smtp(observation));
+    seen
+}
+
+/// What is known beside the names, if the SMTP port is like that.
+fn beside(observation: &Observation, smtp: Smtp) -> Seen {
+    let mut seen: Seen = smtp_features(observation, smtp).collect();
     if observation.sender_points_here {
         seen.push((Feature::SenderPointsHere, String::new()));
     }
@@ -182,8 +228,8 @@ fn look(observation: &Observation, name: &Name, spelled: &Spelled, neighbours: &
 }
 
 /// Who answers on the SMTP port.
-fn smtp(observation: &Observation) -> impl Iterator<Item = (Feature, String)> {
-    let own = match observation.smtp {
+fn smtp_features(observation: &Observation, smtp: Smtp) -> impl Iterator<Item = (Feature, String)> {
+    let own = match smtp {
         Smtp::Unknown => None,
         Smtp::Answers => Some((Feature::AnswersSmtp, String::new())),
         Smtp::Silent => Some((Feature::SilentSmtp, String::new())),
@@ -225,9 +271,9 @@ fn shape(name: &Name, masked: &Masked, seen: &mut Seen) {
         seen.push((Feature::ManyNumbers, format!("{digits} of {}", host.len())));
     }
     let tokens = runs(masked.text.as_bytes(), |byte| byte.is_ascii_alphanumeric());
-    let long = tokens.into_iter().map(|token| &masked.text[token]).find(|token| {
-        let numbers = runs(token.as_bytes(), |byte| byte.is_ascii_digit());
-        is_code(token) || numbers.into_iter().any(|number| number.len() >= 4)
+    let long = tokens.map(|token| &masked.text[token]).find(|token| {
+        let mut numbers = runs(token.as_bytes(), |byte| byte.is_ascii_digit());
+        is_code(token) || numbers.any(|number| number.len() >= 4)
     });
     if let Some(long) = long.filter(|long| !long.contains(HOLE)) {
         seen.push((Feature::LongNumber, long.to_owned()));
@@ -280,7 +326,7 @@ mod tests {
             ("mail-192-0-2-77.example.org", false, false, false, false),
             ("kestrel.example.org", false, false, false, false),
         ] {
-            assert_eq!(smtp_matters(&named(name), &weights), doubt, "{name}");
+            assert_eq!(Looked::at(&named(name)).smtp_matters(&weights), doubt, "{name}");
             let seen = (with(name, Smtp::Unknown), with(name, Smtp::Answers), with(name, Smtp::Silent));
             assert_eq!(seen, (alone, answers, silent), "{name}");
         }

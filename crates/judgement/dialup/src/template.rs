@@ -102,7 +102,7 @@ fn follows(address: IpAddr, host: &str, near: &Near) -> bool {
     let (IpAddr::V4(own), IpAddr::V4(other)) = (address, near.address) else { return false };
     let apart = i64::from(u32::from(own)) - i64::from(u32::from(other));
     let other = near.name.host();
-    let digits = |text: &str| runs(text.as_bytes(), |byte| byte.is_ascii_digit());
+    let digits = |text: &str| -> Vec<_> { runs(text.as_bytes(), |byte| byte.is_ascii_digit()).collect() };
     let (ours, theirs) = (digits(host), digits(other));
     if ours.len() != theirs.len() {
         return false;

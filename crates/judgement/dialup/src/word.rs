@@ -374,7 +374,7 @@ pub(crate) fn words(text: &str) -> Vec<(Range<usize>, Kind)> {
             found.push((run, kind));
         } else if !crate::template::is_code(token) {
             let letters = runs(token.as_bytes(), |byte| byte.is_ascii_alphabetic());
-            let letters = letters.into_iter().map(|part| run.start + part.start..run.start + part.end);
+            let letters = letters.map(|part| run.start + part.start..run.start + part.end);
             found.extend(letters.filter_map(|part| Some((part.clone(), kind(&text[part])?))));
         }
     }

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use postern_dialup::{
-    Neighbour, Observation, Smtp, SmtpBeside, Weights, neighbours_matter, read_samples, score, smtp_matters,
-};
+use postern_dialup::{Looked, Neighbour, Observation, Smtp, SmtpBeside, Weights, read_samples, score};
 use proptest::prelude::*;
 
 /// Names as strangers may give them: any text, and texts that look like names.
@@ -48,7 +46,7 @@ proptest! {
         let first = score(&observation, &weights);
         prop_assert!(first.likelihood.percent() <= 100);
         prop_assert_eq!(&first, &score(&observation, &weights));
-        let _ = neighbours_matter(&observation, &weights);
+        let _ = Looked::at(&observation).neighbours_matter(&weights);
     }
 
     #[test]
@@ -87,7 +85,7 @@ proptest! {
         prop_assert!(with(Smtp::Answers) <= with(Smtp::Unknown));
         prop_assert!(with(Smtp::Silent) >= with(Smtp::Unknown));
         let unasked = Observation { smtp: Smtp::Unknown, ..observation };
-        if !smtp_matters(&unasked, &weights) {
+        if !Looked::at(&unasked).smtp_matters(&weights) {
             let is = |smtp| score(&Observation { smtp, ..unasked.clone() }, &weights).is_dialup();
             prop_assert_eq!(is(Smtp::Answers), is(Smtp::Silent));
         }
@@ -107,7 +105,7 @@ proptest! {
     fn where_neighbours_do_not_matter_they_change_nothing(observation in observation()) {
         let weights = Weights::default();
         let alone = Observation { neighbours: Vec::new(), ..observation.clone() };
-        if observation.names.len() == 1 && !neighbours_matter(&alone, &weights) {
+        if observation.names.len() == 1 && !Looked::at(&alone).neighbours_matter(&weights) {
             prop_assert_eq!(score(&observation, &weights).is_dialup(), score(&alone, &weights).is_dialup());
         }
     }

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant as Clock;
 
 use futures_util::future::{join, join_all};
-use postern_dialup::{
-    Assessment, Neighbour, Observation, Smtp, Weights, neighbours_matter, score, smtp_matters,
-};
+use postern_dialup::{Assessment, Looked, Neighbour, Observation, Smtp, Weights, score};
 use postern_dns::{Answer, Dns, MailHosts, Unknown};
 use postern_policy::{Fact, Finding, Outcome, Test};
 use postern_types::Domain;
@@ -42,7 +40,7 @@ impl Found {
     pub(crate) async fn connected_back(self, probe: Option<&Probe<'_>>) -> Finding {
         let weights = Weights::default();
         let (Some(mut observation), Some(probe)) = (self.seen, probe) else { return self.finding };
-        if self.finding.outcome == Outcome::Unknown || !smtp_matters(&observation, &weights) {
+        if self.finding.outcome == Outcome::Unknown || !Looked::at(&observation).smtp_matters(&weights) {
             return self.finding;
         }
         let began = Clock::now();
@@ -91,7 +89,7 @@ pub async fn dialup_names(dns: &Dns, ip: IpAddr, near: u8, weights: &Weights) ->
             let names = value.iter().map(ToString::to_string).collect();
             let mut observation = Observation::new(ip, names);
             let mut unanswered = None;
-            if neighbours_matter(&observation, weights) {
+            if Looked::at(&observation).neighbours_matter(weights) {
                 (observation.neighbours, unanswered) = neighbours(dns, ip, near).await;
             }
             Answer::Found { value: DialupNames { observation, unanswered }, ttl }
@@ -116,9 +114,10 @@ async fn ask(
         }
         Answer::Unknown(why) => return (unknown("the names of the address", why), None),
     };
-    let assessment = score(&observation, &weights);
+    let looked = Looked::at(&observation);
+    let assessment = looked.score(&weights);
     let accused = assessment.is_dialup();
-    let doubtful = probe.is_some() && smtp_matters(&observation, &weights);
+    let doubtful = probe.is_some() && looked.smtp_matters(&weights);
     let alone = (if accused { Outcome::Hit } else { Outcome::Clear }, fact(&assessment));
     if !accused && (!doubtful || unanswered.is_some()) {
         return (alone, None);
