@@ -17,33 +17,18 @@ use crate::lookup::micros;
 /// Those that are made at RCPT, in their order: about the client, which is here anyhow, and then about the sender.
 pub(crate) const TESTS: [Test; 2] = [Test::Relay, Test::User];
 
-/// What the active tests have said in one transaction.
-#[derive(Default)]
-pub(crate) struct Active {
-    findings: Vec<Finding>,
+/// Whether a test has still to be asked: it was not, or its answer is not here.
+pub(crate) fn wants(evidence: &Evidence, test: Test) -> bool {
+    evidence.of(test).next().is_none_or(is_pending)
 }
 
-impl Active {
-    pub(crate) fn findings(&self) -> &Vec<Finding> {
-        &self.findings
-    }
+/// A client waits for a pending answer once, not at each of its recipients.
+pub(crate) fn patience(evidence: &Evidence) -> Patience {
+    if evidence.findings.iter().any(is_pending) { Patience::None } else { Patience::Moment }
+}
 
-    /// Whether a test has still to be asked: it was not, or its answer is not here.
-    pub(crate) fn wants(&self, test: Test) -> bool {
-        let known = self.findings.iter().find(|finding| finding.test == test);
-        known.is_none_or(|finding| matches!(finding.fact, Fact::Pending { .. }))
-    }
-
-    /// A client waits for a pending answer once, not at each of its recipients.
-    pub(crate) fn patience(&self) -> Patience {
-        let waited = self.findings.iter().any(|finding| matches!(finding.fact, Fact::Pending { .. }));
-        if waited { Patience::None } else { Patience::Moment }
-    }
-
-    pub(crate) fn put(&mut self, finding: Finding) {
-        self.findings.retain(|known| known.test != finding.test);
-        self.findings.push(finding);
-    }
+fn is_pending(finding: &Finding) -> bool {
+    matches!(finding.fact, Fact::Pending { .. })
 }
 
 /// How long an answer is waited for.

@@ -12,7 +12,7 @@ use postern_policy::{
 use postern_types::{Address, Authenticity, Domain, ReversePath};
 use tokio::time::Instant;
 
-use crate::active::{Active, Patience};
+use crate::active::Patience;
 use crate::gate::Shared;
 use crate::loaded::Loaded;
 use crate::lookup::Lookup;
@@ -35,26 +35,17 @@ pub enum Trust {
 pub struct Collector {
     shared: Arc<Shared>,
     loaded: Arc<Loaded>,
+    /// What is known so far. A judgement takes of the findings what belongs to its stage and those before.
     evidence: Evidence,
     /// Whether the client is tested at all.
     tested: bool,
-    /// What the session has seen by itself; each at its test's stage.
-    noted: Vec<Finding>,
-    connect: Part,
-    helo: Part,
-    mail: Part,
-    active: Active,
-    data: Vec<Finding>,
+    /// What the session has seen by itself: no HELO or MAIL makes it untrue.
+    noted: Vec<Test>,
+    connect: Lookup<Answers>,
+    helo: Lookup<Answers>,
+    mail: Lookup<Answers>,
     spf: Option<Spf>,
     message: Option<InMessage>,
-    /// Up to which stage `evidence.findings` holds what is known.
-    assembled: Option<Stage>,
-}
-
-/// What one stage has brought, and what is still on its way.
-struct Part {
-    findings: Vec<Finding>,
-    lookup: Lookup<Answers>,
 }
 
 #[derive(Default)]
@@ -64,10 +55,6 @@ struct Answers {
     findings: Vec<Finding>,
 }
 
-impl Part {
-    const EMPTY: Self = Self { findings: Vec::new(), lookup: Lookup::NOTHING };
-}
-
 impl Collector {
     pub(crate) fn new(shared: Arc<Shared>, mut evidence: Evidence, trust: Trust) -> Self {
         let loaded = shared.loaded.load_full();
@@ -75,8 +62,7 @@ impl Collector {
         evidence.client.trusted = trust == Trust::Ours;
         let allowed = evidence.of(Test::AllowList).any(|finding| finding.outcome == Outcome::Hit);
         let tested = !allowed && trust == Trust::Stranger;
-        let findings = evidence.findings.clone();
-        let lookup = if tested {
+        let connect = if tested {
             Lookup::start(about_client(Arc::clone(&shared), Arc::clone(&loaded), ip))
         } else {
             Lookup::NOTHING
@@ -87,14 +73,11 @@ impl Collector {
             evidence,
             tested,
             noted: Vec::new(),
-            connect: Part { findings, lookup },
-            helo: Part::EMPTY,
-            mail: Part::EMPTY,
-            active: Active::default(),
-            data: Vec::new(),
+            connect,
+            helo: Lookup::NOTHING,
+            mail: Lookup::NOTHING,
             spf: None,
             message: None,
-            assembled: None,
         }
     }
 
@@ -122,16 +105,16 @@ impl Collector {
     /// The client has given its name; a transaction that was begun is over (RFC 5321 §4.1.4).
     pub fn helo(&mut self, mut said: Helo) {
         truncate(&mut said.name);
-        self.helo = Part::EMPTY;
+        self.helo = Lookup::NOTHING;
         self.forget(Stage::Helo);
         self.evidence.sender = None;
         if self.tested {
             let ip = self.evidence.client.ip;
             let look = helo::look(&said.name, ip, &self.loaded, &self.shared.domains.load());
-            self.helo.findings = look.findings;
+            self.add(look.findings);
             if let Some(name) = look.ask {
                 let (shared, deadline) = (Arc::clone(&self.shared), self.deadline());
-                self.helo.lookup = Lookup::start(async move {
+                self.helo = Lookup::start(async move {
                     let finding = helo::resolve(&shared.dns, &name, deadline).await;
                     Answers { findings: vec![finding], ..Answers::default() }
                 });
@@ -148,7 +131,8 @@ impl Collector {
             return;
         }
         if let Some(address) = sender.address().filter(|_| self.loaded.asks(Test::SenderList)) {
-            self.mail.findings.push(sender::listed(address, &self.loaded));
+            let listed = sender::listed(address, &self.loaded);
+            self.add([listed]);
         }
         // Our own domains take mail, whatever the DNS says; an address literal needs no DNS.
         let domain = sender.address().and_then(Address::domain);
@@ -162,7 +146,7 @@ impl Collector {
                 sender: sender.clone(),
                 domain,
             };
-            self.mail.lookup = Lookup::start(about_sender(shared, loaded, said, self.deadline()));
+            self.mail = Lookup::start(about_sender(shared, loaded, said, self.deadline()));
         }
     }
 
@@ -171,11 +155,11 @@ impl Collector {
         let look = if self.tested { header::look } else { header::look_for_loops };
         let look = look(header, recipients, &self.loaded);
         self.evidence.message = Some(look.message);
-        self.data = look.findings;
+        self.evidence.findings.retain(|finding| finding.test.stage() < Stage::Data);
+        self.add(look.findings);
         let asked = self.tested && authentic::is_asked(&self.loaded);
         let deadline = Instant::now() + self.loaded.settings.authentication.deadline;
         self.message = asked.then(|| InMessage::begin(header, self.shared.dns.clone(), deadline));
-        self.assembled = None;
     }
 
     /// Whether signatures want the body: until [`end`](Self::end), the evidence at [`Stage::Data`] holds nothing of
@@ -238,32 +222,28 @@ impl Collector {
     /// Everything that is known up to `stage`. Waits for the questions of these stages, each at most until its
     /// deadline. May be broken off and called again.
     pub async fn evidence(&mut self, stage: Stage) -> &Evidence {
-        let parts = [
-            (Stage::Connect, &mut self.connect),
-            (Stage::Helo, &mut self.helo),
-            (Stage::Mail, &mut self.mail),
-        ];
-        for (_, part) in parts.into_iter().filter(|(at, _)| *at <= stage) {
-            if let Some(answers) = part.lookup.take().await {
-                part.findings.extend(answers.findings);
+        let stages = [Stage::Connect, Stage::Helo, Stage::Mail];
+        for at in stages.into_iter().filter(|at| *at <= stage) {
+            let lookup = match at {
+                Stage::Connect => &mut self.connect,
+                Stage::Helo => &mut self.helo,
+                _ => &mut self.mail,
+            };
+            if let Some(answers) = lookup.take().await {
+                self.add(answers.findings);
                 if let Some(rdns) = answers.rdns {
                     self.evidence.client.rdns = rdns;
                 }
                 if answers.spf.is_some() {
                     self.spf = answers.spf;
                 }
-                self.assembled = None;
             }
         }
         if let Some(message) = self.message.as_mut().filter(|_| stage >= Stage::Data) {
             let trusted = &self.loaded.settings.authentication.trusted_forwarders;
             if let Some(findings) = message.conclude(self.spf.as_ref(), trusted).await {
-                self.data.extend(findings);
-                self.assembled = None;
+                self.add(findings);
             }
-        }
-        if self.assembled != Some(stage) {
-            self.assemble(stage);
         }
         &self.evidence
     }
@@ -276,12 +256,13 @@ impl Collector {
         let prober = self.shared.prober.load_full().filter(|_| self.tested);
         for test in active::TESTS {
             let Some(prober) = &prober else { break };
-            let wanted = self.loaded.asks(test) && self.active.wants(test);
+            let wanted = self.loaded.asks(test) && active::wants(&self.evidence, test);
             if wanted && could_change(&self.evidence, policy, profile, Stage::Rcpt, test) {
-                let probe = self.loaded.probe(prober, self.evidence.client.ip, self.active.patience());
+                let patience = active::patience(&self.evidence);
+                let probe = self.loaded.probe(prober, self.evidence.client.ip, patience);
                 if let Some(finding) = probe.ask(test, &self.evidence, self.loaded.settings.user_test).await {
-                    self.active.put(finding);
-                    self.assemble(Stage::Rcpt);
+                    self.evidence.findings.retain(|known| known.test != test);
+                    self.add([finding]);
                 }
             }
         }
@@ -301,43 +282,27 @@ impl Collector {
         &self.evidence.client.rdns
     }
 
-    fn assemble(&mut self, stage: Stage) {
-        let parts = [
-            (Stage::Connect, &self.connect.findings),
-            (Stage::Helo, &self.helo.findings),
-            (Stage::Mail, &self.mail.findings),
-            (Stage::Rcpt, self.active.findings()),
-            (Stage::Data, &self.data),
-        ];
-        let findings = &mut self.evidence.findings;
-        findings.clear();
-        for (_, part) in parts.into_iter().filter(|(at, _)| *at <= stage) {
-            findings.extend_from_slice(part);
-        }
-        findings.extend(self.noted.iter().filter(|finding| finding.test.stage() <= stage).cloned());
-        // In the order of the session, however the answers came in.
-        findings.sort_by_key(|finding| finding.test);
-        self.assembled = Some(stage);
+    /// Adds findings where they belong in the order of the session, however the answers came in.
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        self.evidence.findings.extend(findings);
+        self.evidence.findings.sort_by_key(|finding| finding.test);
     }
 
     fn note(&mut self, test: Test, fact: Fact) {
-        let known = self.noted.iter().any(|finding| finding.test == test);
-        if self.tested && !known && self.loaded.asks(test) {
-            self.noted.push(Finding::new(test, Outcome::Hit, fact));
-            self.assembled = None;
+        if self.tested && !self.noted.contains(&test) && self.loaded.asks(test) {
+            self.noted.push(test);
+            self.add([Finding::new(test, Outcome::Hit, fact)]);
         }
     }
 
     /// Takes out of the evidence what was known about `from` and the stages behind it, and ends the transaction.
     fn forget(&mut self, from: Stage) {
-        self.mail = Part::EMPTY;
-        self.active = Active::default();
-        self.data.clear();
+        self.mail = Lookup::NOTHING;
         self.spf = None;
         self.message = None;
-        self.evidence.findings.retain(|finding| finding.test.stage() < from);
+        let noted = &self.noted;
+        self.evidence.findings.retain(|known| known.test.stage() < from || noted.contains(&known.test));
         self.evidence.message = None;
-        self.assembled = None;
     }
 
     fn deadline(&self) -> Instant {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Octets that may wait to be written.
 const CAPACITY: usize = 1024 * 1024;
+/// Lines come in crowds: what follows the first within this time goes into the same write.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long the end of the program waits for the last lines.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -104,6 +106,8 @@ fn write_all(shared: &Shared, mut out: impl Write) {
             state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.sleeping = false;
+        let gathered = shared.changed.wait_timeout_while(state, GATHER, |state| !state.closing);
+        (state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.pending, &mut batch);
         let lost = std::mem::take(&mut state.lost);
         let last = state.closing && batch.is_empty();
