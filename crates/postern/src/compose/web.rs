@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use postern_config::{Config, WebProtocol};
+use postern_signin::Guard;
 use postern_store::Store;
-use postern_types::{Timestamp, TraceIds};
+use postern_types::{AddressSet, Timestamp, TraceIds};
 use postern_web::{Digests, Limits, LinkSettings, PublicUrl, Settings};
 
 use crate::failure::Failure;
@@ -18,8 +19,19 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         url: url(config)?,
         session: web.session,
+        proxies: config.trust.x_forwarded_for.clone(),
         limits: Limits { connections: web.connections, per_host: web.per_host, ..defaults.limits },
     })
+}
+
+/// Counts wrong links.
+pub(crate) fn guard(config: &Config) -> Result<Guard, Failure> {
+    Ok(postern_web::guard(settings(config)?.limits, never_shut_out(config)))
+}
+
+/// Who may open as many wrong links as he likes, slowly: nobody's office, and nobody's proxy, is shut out.
+pub(crate) fn never_shut_out(config: &Config) -> AddressSet {
+    config.signin.never_ban.iter().chain(&config.trust.x_forwarded_for).copied().collect()
 }
 
 /// Where browsers reach the pages. Behind a proxy, that is the proxy's usual port.

@@ -25,6 +25,7 @@ pub(crate) async fn reload(shared: &Shared) {
                 tracing::warn!(key, "this setting has changed and holds from the next start on");
             }
             shared.guard.set_exempt(config.signin.never_ban.iter().copied().collect());
+            shared.link_guard.set_exempt(compose::web::never_shut_out(&config));
             shared.exempt.set(compose::feedback::exempt(&config));
             let policy = compose::policy::settings(&config);
             if let Err(error) = use_policy(&shared.store, &policy).await {

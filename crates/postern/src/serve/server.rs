@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) prober: Prober,
     pub(crate) policy: Arc<ArcSwap<Policy>>,
     pub(crate) guard: Arc<Guard>,
+    /// Counts wrong links to the quarantine.
+    pub(crate) link_guard: Arc<Guard>,
     pub(crate) events: Events,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) admission: Admission,
@@ -141,6 +143,7 @@ impl Shared {
             prober,
             policy: Arc::new(ArcSwap::from_pointee(policy)),
             guard: Arc::new(compose::signin::guard(&config)),
+            link_guard: Arc::new(compose::web::guard(&config)?),
             tls: compose::net::tls(&config).map(TlsAcceptor::new).transpose()?,
             admission: Admission::new(compose::net::admission(&config)),
             pressure: Pressure::new(compose::net::pressure(&config)),

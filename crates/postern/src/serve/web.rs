@@ -38,6 +38,7 @@ pub(crate) fn start(
         store: shared.store.clone(),
         policy: Arc::clone(&shared.policy),
         digests: digests.clone(),
+        guard: Arc::clone(&shared.link_guard),
         clock: Arc::new(SystemClock),
         events: shared.events.clone(),
         encryption,

@@ -7,6 +7,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use postern_signin::Admission;
 use postern_store::{Link, LinkOpening, LinkUse};
 use serde::Deserialize;
 
@@ -154,7 +155,8 @@ impl Site {
         if minutes >= 120 { text::count(minutes / 60, "hour") } else { text::count(minutes, "minute") }
     }
 
-    /// The link of a token. Who asks for links that do not exist is counted, and shut out in the end.
+    /// The link of a token. Who asks for links that do not exist is counted, and shut out or slowed down in
+    /// the end.
     async fn find(&self, client: Client, token: &str) -> Result<(Token, Link), WebError> {
         let (ip, now) = (client.0, self.clock.now());
         if self.guard.banned(ip, now).is_some() {
@@ -164,11 +166,17 @@ impl Site {
             Some(token) => self.store.link(token.hash()).await?.map(|link| (token, link)),
             None => None,
         };
-        found.ok_or_else(|| {
-            // Counted by the address alone: there is no account to guess at.
-            self.guard.failed(ip, &ip.to_string(), now);
-            WebError::NotFound
-        })
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        // Counted by the address alone: there is no account to guess at.
+        let name = ip.to_string();
+        let admission = self.guard.admit(ip, &name, now);
+        self.guard.failed(ip, &name, now);
+        if let Admission::After(wait) = admission {
+            tokio::time::sleep(wait).await;
+        }
+        Err(WebError::NotFound)
     }
 
     /// The browser that was shown the page with this button.

@@ -13,6 +13,7 @@ mod cookie;
 mod digest;
 mod door;
 mod error;
+mod forwarded;
 mod held;
 mod letter;
 mod page;
@@ -26,6 +27,6 @@ mod visitor;
 mod why;
 
 pub use digest::{DigestError, Digests, LinkSettings, Sent, SentTo};
-pub use service::{Encryption, Parts, Service};
+pub use service::{Encryption, Parts, Service, guard};
 pub use settings::{Limits, PublicUrl, Settings, UrlError};
 pub use token::NoRandom;

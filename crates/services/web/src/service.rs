@@ -44,6 +44,8 @@ pub struct Parts {
     pub policy: Arc<ArcSwap<Policy>>,
     /// Sends new links.
     pub digests: Digests,
+    /// Counts wrong links: see [`guard`].
+    pub guard: Arc<Guard>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// What happened.
@@ -58,7 +60,10 @@ pub struct Parts {
 pub struct Service {
     router: Router,
     limits: Limits,
+    proxies: AddressSet,
     admission: Admission,
+    /// For those who come through a proxy of ours: they have its address.
+    proxied: Admission,
     events: Events,
     encryption: Encryption,
     shutdown: Shutdown,
@@ -68,14 +73,16 @@ impl Service {
     /// The service, ready to [`serve`](Self::serve).
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settings, store, policy, digests, clock, events, encryption, shutdown } = parts;
+        let Parts { settings, store, policy, digests, guard, clock, events, encryption, shutdown } = parts;
         let limits = settings.limits;
         let transport = if settings.url.is_secure() { Transport::Tls } else { Transport::Plain };
-        let behind_proxy = matches!(encryption, Encryption::None);
-        let guard = guard(limits);
-        let site = Site { settings, store, policy, digests, guard, clock, transport, behind_proxy };
-        let admission = Admission::new(admission(limits, behind_proxy));
-        Arc::new(Self { router: router(Arc::new(site)), limits, admission, events, encryption, shutdown })
+        let proxies: AddressSet = settings.proxies.iter().copied().collect();
+        let admission = Admission::new(admission(limits, limits.per_host));
+        let proxied = Admission::new(self::admission(limits, 0));
+        let site =
+            Site { settings, store, policy, digests, guard, proxies: proxies.clone(), clock, transport };
+        let router = router(Arc::new(site));
+        Arc::new(Self { router, limits, proxies, admission, proxied, events, encryption, shutdown })
     }
 
     /// Lets connections in until the process is to stop; they end by themselves, and the [`Shutdown`]
@@ -99,7 +106,8 @@ impl Service {
 
     fn let_in(self: &Arc<Self>, stream: Stream) {
         let (service, client) = (EventService::Web, stream.peer().ip());
-        match self.admission.admit(client, Instant::now()) {
+        let admission = if self.proxies.contains(client) { &self.proxied } else { &self.admission };
+        match admission.admit(client, Instant::now()) {
             Ok(admitted) => {
                 self.events.emit(&Event::ConnectionOpened { service, client });
                 tokio::spawn(Arc::clone(self).connection(stream, admitted));
@@ -155,9 +163,8 @@ impl Service {
     }
 }
 
-/// How many connections are let in. A proxy in front brings everybody from one address.
-fn admission(limits: Limits, behind_proxy: bool) -> limit::Settings {
-    let per_host = if behind_proxy { 0 } else { limits.per_host };
+/// How many connections are let in.
+fn admission(limits: Limits, per_host: u32) -> limit::Settings {
     limit::Settings {
         total: limits.connections,
         per_host,
@@ -166,18 +173,22 @@ fn admission(limits: Limits, behind_proxy: bool) -> limit::Settings {
     }
 }
 
-/// Nobody waits for an answer; who opens too many links that do not exist is shut out for a while.
-fn guard(limits: Limits) -> Guard {
+/// Who opens too many links that do not exist is shut out for a while. Whoever is exempt has to wait for each further
+/// answer instead: nobody shuts out an office, or everybody behind a proxy that does not say for whom it asks.
+#[must_use]
+pub fn guard(limits: Limits, exempt: AddressSet) -> Guard {
     const WINDOW: Duration = Duration::from_secs(600);
     let settings = postern_signin::Settings {
-        free_failures: u32::MAX,
+        free_failures: limits.wrong_links,
+        first_delay: limits.wrong_link_delay,
+        longest_delay: limits.wrong_link_delay.saturating_mul(8),
         window: WINDOW,
         address_failures: limits.wrong_links,
         network_failures: limits.wrong_links.saturating_mul(5),
         ban: WINDOW,
         ..postern_signin::Settings::default()
     };
-    Guard::new(settings, AddressSet::default())
+    Guard::new(settings, exempt)
 }
 
 fn reason(refused: Refused) -> RefusedWhy {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use postern_types::Domain;
+use postern_types::{Domain, Network};
 
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Settings {
     pub url: PublicUrl,
     /// How long a session lasts; 30 minutes.
     pub session: Duration,
+    /// Our own reverse proxies: what they say in `X-Forwarded-For` is believed. Loopback.
+    pub proxies: Vec<Network>,
     /// What visitors may cost.
     pub limits: Limits,
 }
@@ -21,7 +23,7 @@ pub struct Settings {
 pub struct Limits {
     /// Connections at the same time; 128.
     pub connections: u32,
-    /// Of them from one host; 16. No limit behind a proxy, which brings everybody from one address.
+    /// Of them from one host; 16. No limit for a proxy of ours, which brings everybody from one address.
     pub per_host: u32,
     /// For the head of a request, also of the next one on the same connection; 10 s.
     pub head: Duration,
@@ -35,6 +37,9 @@ pub struct Limits {
     pub drain: Duration,
     /// Links that do not exist, from one address within ten minutes, until it is shut out for as long; 20.
     pub wrong_links: u32,
+    /// How long the answer to one more waits where the address is never shut out; doubled by each further one, up to
+    /// eight times as long; 250 ms.
+    pub wrong_link_delay: Duration,
     /// New links that a recipient can have sent within an hour; 3.
     pub new_links: u64,
 }
@@ -50,6 +55,7 @@ impl Default for Limits {
             connection: Duration::from_secs(60),
             drain: Duration::from_secs(30),
             wrong_links: 20,
+            wrong_link_delay: Duration::from_millis(250),
             new_links: 3,
         }
     }
@@ -62,6 +68,7 @@ impl Settings {
         Self {
             url: PublicUrl(format!("https://{hostname}")),
             session: Duration::from_secs(30 * 60),
+            proxies: ["127.0.0.0/8", "::1"].iter().filter_map(|text| Network::parse(text).ok()).collect(),
             limits: Limits::default(),
         }
     }

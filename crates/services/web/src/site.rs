@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use postern_policy::Policy;
 use postern_signin::{Clock, Guard};
 use postern_store::Store;
+use postern_types::AddressSet;
 
 use crate::cookie::Transport;
 use crate::digest::Digests;
@@ -28,11 +29,11 @@ pub(crate) struct Site {
     pub(crate) policy: Arc<ArcSwap<Policy>>,
     pub(crate) digests: Digests,
     /// Counts links that do not exist, by address.
-    pub(crate) guard: Guard,
+    pub(crate) guard: Arc<Guard>,
+    /// Whose word on who asks is believed.
+    pub(crate) proxies: AddressSet,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) transport: Transport,
-    /// Whether a proxy on this host stands in front.
-    pub(crate) behind_proxy: bool,
 }
 
 /// Nothing is loaded from elsewhere, nothing runs, nobody frames it, forms go nowhere else.

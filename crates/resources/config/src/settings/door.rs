@@ -116,6 +116,8 @@ settings! {
         xclient: Vec<Network> = [];
         /// May send XFORWARD: for one message, the named client is judged, logged and stands in the trace.
         xforward: Vec<Network> = [];
+        /// Says in `X-Forwarded-For` who asks for the quarantine's pages, as a reverse proxy does. It is never shut out itself.
+        x_forwarded_for: Vec<Network> = ["127.0.0.0/8", "::1"];
         /// Must begin every connection with a PROXY protocol header (version 1 or 2), as a load balancer does.
         proxy_protocol: Vec<Network> = [];
     }

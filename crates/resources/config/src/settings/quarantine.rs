@@ -41,7 +41,7 @@ settings! {
         session: Duration = "30 min", "1 min" ..= "12 h";
         /// Connections at the same time.
         connections: u32 = 128, 1 ..= 100000;
-        /// Of them from one host (an IPv4 address, an IPv6 /64); `0` is no limit.
+        /// Of them from one host (an IPv4 address, an IPv6 /64); `0` is no limit. None holds for `trust.x_forwarded_for`.
         per_host: u32 = 16, 0 ..= 100000;
     }
 }
@@ -51,7 +51,7 @@ choice! {
     pub enum WebProtocol {
         /// HTTPS, with the certificate of `[tls]`
         Https = "https",
-        /// HTTP, on loopback addresses only: for a proxy on this host that speaks HTTPS and sends `X-Forwarded-For`
+        /// HTTP, on loopback addresses only: for a proxy on this host that speaks HTTPS and sends `X-Forwarded-For` (see `trust.x_forwarded_for`)
         Http = "http",
     }
 }

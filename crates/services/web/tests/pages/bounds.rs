@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postern_types::Network;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::world::{ANN, world, world_with};
@@ -76,6 +77,20 @@ async fn connections_are_counted() {
     assert!(world.client().get("/style.css").await.is_err(), "one from a host");
     let second = world.client_from([127, 0, 0, 2]).connect().await.unwrap();
     assert!(world.client_from([127, 0, 0, 3]).get("/style.css").await.is_err(), "two in all");
+    drop((first, second));
+}
+
+#[tokio::test]
+async fn a_proxy_may_bring_as_many_as_there_is_room_for() {
+    let world = world_with(|settings| {
+        settings.limits.connections = 2;
+        settings.limits.per_host = 1;
+        settings.proxies = vec![Network::parse("127.0.0.1").unwrap()];
+    })
+    .await;
+    let first = world.client_from([127, 0, 0, 1]).connect().await.unwrap();
+    let second = world.client_from([127, 0, 0, 1]).connect().await.unwrap();
+    assert!(world.client_from([127, 0, 0, 1]).get("/style.css").await.is_err(), "two in all");
     drop((first, second));
 }
 

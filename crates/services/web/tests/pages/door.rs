@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::world::{ANN, WEEK, confirm, form_token, link_in, world};
+use postern_types::Network;
+
+use super::world::{ANN, WEEK, World, confirm, form_token, link_in, world, world_with};
 
 #[tokio::test]
 async fn a_link_scanner_changes_nothing() {
@@ -136,4 +138,47 @@ async fn guessing_links_is_shut_out() {
     assert_eq!(world.client_from([127, 9, 8, 1]).get(&link).await.unwrap().status, 200);
     world.clock.advance(Duration::from_secs(601));
     assert_eq!(guesser.get(&link).await.unwrap().status, 200);
+}
+
+/// A world behind a reverse proxy at 127.0.0.1.
+async fn world_behind_a_proxy() -> World {
+    world_with(|settings| {
+        settings.proxies = vec![Network::parse("127.0.0.1").unwrap()];
+        settings.limits.wrong_link_delay = Duration::from_millis(1);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn behind_a_proxy_a_guesser_is_shut_out_and_nobody_else() {
+    let world = world_behind_a_proxy().await;
+    let link = world.link(ANN).await;
+    let status = async |peer: [u8; 4], forwarded: &str, path: &str| {
+        let fields = [("X-Forwarded-For", forwarded)];
+        world.client_from(peer).request("GET", path, &fields, b"").await.unwrap().status
+    };
+    let proxy = [127, 0, 0, 1];
+    for n in 0..20 {
+        // Whatever it says itself stands before what the proxy saw.
+        assert_eq!(status(proxy, &format!("198.51.100.{n}, 192.0.2.66"), "/q/nonsense").await, 404);
+    }
+    assert_eq!(status(proxy, "192.0.2.66", &link).await, 429);
+    assert_eq!(status(proxy, "192.0.2.1", &link).await, 200);
+    // Who is no proxy speaks for itself only.
+    for n in 0..20 {
+        assert_eq!(status([127, 9, 9, 9], &format!("198.51.100.{n}"), "/q/nonsense").await, 404);
+    }
+    assert_eq!(status([127, 9, 9, 9], "198.51.100.99", &link).await, 429);
+    assert_eq!(status(proxy, "198.51.100.1", &link).await, 200);
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_nothing_is_slowed_down_and_not_shut_out() {
+    let world = world_behind_a_proxy().await;
+    let link = world.link(ANN).await;
+    let mut client = world.client_from([127, 0, 0, 1]);
+    for _ in 0..30 {
+        assert_eq!(client.get("/q/nonsense").await.unwrap().status, 404);
+    }
+    assert_eq!(client.get(&link).await.unwrap().status, 200, "everybody would be shut out with the guesser");
 }

@@ -83,9 +83,13 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     let host = domain("mx.example.test");
     let digests = Digests::new(store.clone(), Arc::clone(&ids), host.clone(), Some(links));
     let mut settings = Settings { url: PublicUrl::parse(&url).unwrap(), ..Settings::new(&host) };
+    // Here everybody comes from loopback.
+    settings.proxies.clear();
     change(&mut settings);
+    let own = settings.proxies.iter().copied().collect();
     let shutdown = Shutdown::new();
     let service = Service::new(Parts {
+        guard: Arc::new(postern_web::guard(settings.limits, own)),
         settings,
         store: store.clone(),
         policy: Arc::new(ArcSwap::from_pointee(Policy::default())),
