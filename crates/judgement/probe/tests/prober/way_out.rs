@@ -3,7 +3,7 @@
 use postern_probe::{Breaking, Connect, Limits, NotAllowed, Obstacle, Prober, Question, Settings, User};
 use postern_testnet::{SmtpPeer, Zone, fresh_address};
 
-use crate::world::{MINUTE, World, answer, denied, settings, user};
+use crate::world::{MINUTE, World, answer, denied, fresh_network, settings, user};
 
 fn knows_ann(name: &str) -> SmtpPeer {
     SmtpPeer::new().only_users(&[&format!("ann@{name}")])
@@ -17,8 +17,9 @@ fn is_unreachable(user: &User) -> bool {
 async fn dead_domains(world: &World, prober: &Prober, names: std::ops::Range<usize>) {
     let mut zone = Zone::new("dead.test");
     for n in names.clone() {
-        // Now and then in another network.
-        zone = zone.mx_of(&format!("d{n}"), 10, &format!("mx{n}")).a(&format!("mx{n}"), fresh_address());
+        // In many networks.
+        let nowhere = if n % 10 == 0 { fresh_network() } else { fresh_address() };
+        zone = zone.mx_of(&format!("d{n}"), 10, &format!("mx{n}")).a(&format!("mx{n}"), nowhere);
     }
     world.dns.add(zone);
     for n in names {
