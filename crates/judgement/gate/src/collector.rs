@@ -219,8 +219,9 @@ impl Collector {
         }
     }
 
-    /// Everything that is known up to `stage`. Waits for the questions of these stages, each at most until its
-    /// deadline. May be broken off and called again.
+    /// Everything that is known up to `stage`; what is known of later stages stays in it, and a judgement at `stage`
+    /// does not look at that. Waits for the questions of these stages, each at most until its deadline. May be
+    /// broken off and called again.
     pub async fn evidence(&mut self, stage: Stage) -> &Evidence {
         let stages = [Stage::Connect, Stage::Helo, Stage::Mail];
         for at in stages.into_iter().filter(|at| *at <= stage) {

@@ -197,7 +197,8 @@ async fn each_transaction_has_its_own_evidence() {
     assert_eq!(second.of(Test::SenderDomain).count(), 0);
     assert_eq!(second.message, None);
     assert_eq!(outcome(second, Test::HeloUnresolved), Outcome::Clear, "the session's evidence stays");
-    assert!(session.evidence(Stage::Connect).await.of(Test::HeloUnresolved).next().is_none());
+    let at_connect = session.evidence(Stage::Connect).await.until(Stage::Connect);
+    assert!(at_connect.into_iter().all(|finding| finding.test != Test::HeloUnresolved));
 
     session.mail(&sender("ann@nowhere.test"));
     session.helo(helo("mail.client.test"));
