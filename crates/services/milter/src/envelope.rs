@@ -6,6 +6,7 @@ use postern_milter::{Answer, Connect};
 use postern_policy::Helo;
 
 use crate::client::{self, Client};
+use crate::correspondents::Author;
 use crate::milter::{Session, Visit};
 use crate::refusal;
 use crate::transaction::Transaction;
@@ -36,10 +37,12 @@ impl Session<'_> {
     /// MAIL: a transaction begins. Who has signed in at the MTA is one of ours.
     pub(crate) fn mail(&mut self, arguments: &[Vec<u8>]) {
         self.drop_transaction();
-        let signed_in = self.macro_text("auth_authen").is_some() || self.macro_text("auth_type").is_some();
+        // Who has only a way of signing in has no name by which anybody could be told.
+        let login =
+            self.macro_text("auth_authen").or_else(|| self.macro_text("auth_type").map(|_| String::new()));
         let tls = self.tls_words();
         let Some(visit) = &mut self.visit else { return self.protocol.answer(Answer::Continue) };
-        let trust = if signed_in { Trust::Ours } else { visit.client.trust };
+        let trust = if login.is_some() { Trust::Ours } else { visit.client.trust };
         if (visit.collector.known().client.trusted) != (trust == Trust::Ours) {
             let client = Client { trust, ..visit.client.clone() };
             visit.collector = self.house.begin(&client);
@@ -51,6 +54,7 @@ impl Session<'_> {
         };
         visit.collector.mail(&sender);
         let mut transaction = Transaction::new(trace, sender);
+        transaction.author = Author::of(&visit.client, login);
         transaction.message.extended = arguments.len() > 1;
         visit.transaction = Some(Box::new(transaction));
         self.protocol.answer(Answer::Continue);

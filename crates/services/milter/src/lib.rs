@@ -5,11 +5,12 @@
 //! quarantined is kept here, and that is on stable storage before the MTA hears of it.
 //!
 //! Read `milter.rs` first: it is the story of an MTA's connection. `envelope.rs` takes connection, HELO, MAIL and
-//! RCPT, `message.rs` the message and its end, `judgement.rs` the verdict on it. `delegation.rs` is the other, smaller door. `service.rs` lets
+//! RCPT, `message.rs` the message and its end, `judgement.rs` the verdict on it, `correspondents.rs` what is learned from it. `delegation.rs` is the other, smaller door. `service.rs` lets
 //! connections in, `house.rs` is what both doors share.
 
 mod client;
 mod connection;
+mod correspondents;
 mod delegation;
 mod envelope;
 mod house;

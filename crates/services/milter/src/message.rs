@@ -11,9 +11,10 @@ use postern_message::{Fields, Protocol, Received, Transmission};
 use postern_milter::{Answer, Change};
 use postern_policy::Rdns;
 use postern_store::{Acceptance, BodyWriter, Durable, Outcome, StoreError};
-use postern_types::{Address, Domain, Refusal, Timestamp};
+use postern_types::{Domain, Refusal, Timestamp};
 
 use crate::client::Client;
+use crate::correspondents::learn;
 use crate::house::{House, TRACE};
 use crate::milter::{Session, Visit};
 use crate::transaction::{Intake, Recipient, Transaction};
@@ -244,21 +245,6 @@ fn marks(transaction: &Transaction, collector: &Collector) -> Vec<Change> {
 fn is_forged(collector: &Collector, value: &[u8]) -> bool {
     let field = [RESULTS.as_bytes(), b":", value, b"\r\n\r\n"].concat();
     collector.without_forged(&field).len() < field.len()
-}
-
-/// Whom our own users write to goes onto their allow lists: the one place where this service learns.
-async fn learn(house: &House, transaction: &Transaction, collector: &Collector) {
-    let header = &transaction.message.header;
-    let until = house.settings.learned_for;
-    if !collector.known().client.trusted || until.is_zero() || postern_message::is_automatic(header) {
-        return;
-    }
-    let recipients: Vec<Address> = transaction.recipients.iter().map(|r| r.judged.address.clone()).collect();
-    let until = Timestamp::now().plus(until);
-    if let Err(error) = house.store.learn_correspondents(&transaction.sender, &recipients, until).await {
-        // The mail itself is not concerned.
-        house.store_failed(transaction.trace, "learn", &error);
-    }
 }
 
 /// Makes the quarantined copies safe, in one commit.

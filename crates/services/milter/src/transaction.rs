@@ -7,11 +7,15 @@ use postern_policy::{Evidence, RecipientVerdict};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
 use postern_types::{Refusal, ReversePath, TraceId};
 
+use crate::correspondents::Author;
+
 /// One transaction of the MTA.
 pub(crate) struct Transaction {
     pub(crate) trace: TraceId,
     pub(crate) began: Instant,
     pub(crate) sender: ReversePath,
+    /// Anybody, until it is known better.
+    pub(crate) author: Author,
     pub(crate) recipients: Vec<Recipient>,
     /// Recipients that were refused, for the trace.
     pub(crate) refused: Vec<TracedRecipient>,
@@ -62,6 +66,7 @@ impl Transaction {
             trace,
             began: Instant::now(),
             sender,
+            author: Author::Anybody,
             recipients: Vec::new(),
             refused: Vec::new(),
             refused_by: Vec::new(),

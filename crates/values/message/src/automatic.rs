@@ -2,6 +2,10 @@
 
 use crate::Fields;
 
+/// Fields that only programs write: mailing lists (rfc2919, rfc2369 §3.2), and what answers or sends pages' forms.
+const ALWAYS: [&str; 5] =
+    ["List-Id", "List-Unsubscribe", "X-Auto-Response-Suppress", "X-PHP-Originating-Script", "X-PHP-Script"];
+
 /// Whether a header says that no person wrote the message: an automatic answer or notice, a bulk mailing, a
 /// mailing list's copy.
 #[must_use]
@@ -18,7 +22,7 @@ pub fn is_automatic(header: &[u8]) -> bool {
             return !is(&["no"]);
         }
         // rfc2076 §3.9: no standard, and known everywhere.
-        (field.is("Precedence") && is(&["bulk", "junk", "list"])) || field.is("List-Id")
+        (field.is("Precedence") && is(&["bulk", "junk", "list"])) || ALWAYS.iter().any(|name| field.is(name))
     })
 }
 
@@ -34,6 +38,8 @@ mod tests {
             "Precedence:\r\n bulk\r\n",
             "Precedence: LIST (of friends)\r\n",
             "List-Id: Friends <friends.example.org>\r\n",
+            "List-Unsubscribe: <https://example.org/leave>\r\n",
+            "X-PHP-Originating-Script: 33:contact.php\r\n",
         ] {
             assert!(is_automatic(header.as_bytes()), "{header}");
         }

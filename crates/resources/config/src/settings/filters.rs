@@ -15,7 +15,8 @@ settings! {
         /// may connect. A relative path starts at the folder of this file.
         socket: Option<PathBuf> = optional;
         /// Clients of the mail server that are its own: their mail is not tested, and those whom they write to
-        /// are learned. So it is for clients that have signed in at the mail server.
+        /// are learned. So it is for clients that have signed in at the mail server. Nothing is learned from programs on
+        /// the mail server's own host, nor from an account that writes in another's name.
         trusted: Vec<Network> = ["127.0.0.0/8", "::1"];
         /// Connections of mail servers at the same time; one more is closed at once, and the mail server
         /// does what it is set to do without its filter.

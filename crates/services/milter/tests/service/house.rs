@@ -17,7 +17,7 @@ use postern_store::{
     FailedMail, ListOwner, Options, QuarantineQuery, Store, StoredProfile, TraceQuery, TraceRecord,
 };
 use postern_testnet::{Internet, Zone};
-use postern_types::{Address, AddressSet, Domain, Network, TraceIds};
+use postern_types::{Address, Domain, Network, TraceIds};
 
 /// Everything that a test wants different.
 pub(crate) struct Plan {
@@ -49,6 +49,8 @@ pub(crate) struct Held {
 pub(crate) const CLEAN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 8);
 /// A host on the operator's block list.
 pub(crate) const BLOCKED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
+/// One of ours, on another host than the MTA.
+pub(crate) const OFFICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 /// One of ours.
 pub(crate) const OURS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);
 
@@ -147,7 +149,7 @@ impl House {
 
 fn settings() -> Settings {
     let mut settings = Settings::new(domain("mx.example.test"));
-    settings.trusted = AddressSet::from_iter([Network::single(OURS.into())]);
+    settings.trusted = [OURS, OFFICE].map(|ip| Network::single(ip.into())).into_iter().collect();
     settings.minimum_free_disk = 0;
     settings
 }

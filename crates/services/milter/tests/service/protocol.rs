@@ -2,11 +2,12 @@
 
 use postern_milter::{Command, Connect, Peer, Reply, Stage};
 use postern_policy::Test;
-use postern_store::Outcome;
+use postern_store::{ListKind, ListOwner, Outcome, Subject};
 use postern_testnet::Zone;
+use postern_types::Timestamp;
 use tokio::net::UnixStream;
 
-use crate::house::{BLOCKED, CLEAN, House, MESSAGE, OURS, about, address, domain};
+use crate::house::{BLOCKED, CLEAN, House, MESSAGE, OFFICE, OURS, about, address, domain};
 use crate::mta::{Mta, added, says, withdrawn};
 
 #[tokio::test]
@@ -156,7 +157,7 @@ async fn our_own_users_are_not_tested_and_their_correspondents_are_learned() {
     let mut mta = Mta::connect(house.milter).await;
     // By the network that they are on, by signing in at the MTA, and by being on its host.
     for (peer, signed_in) in [
-        (Peer::Internet((OURS, 4711).into()), false),
+        (Peer::Internet((OFFICE, 4711).into()), false),
         (Peer::Internet((CLEAN, 4711).into()), true),
         (Peer::Unknown, false),
     ] {
@@ -178,6 +179,42 @@ async fn our_own_users_are_not_tested_and_their_correspondents_are_learned() {
     assert_eq!(mta.message(MESSAGE).await.last(), Some(&Reply::Continue));
     assert_eq!(mta.mail("spammer@example.org").await, Reply::Continue);
     assert!(says(&mta.rcpt("eve@example.test").await, "550 5.7.1 *"));
+}
+
+#[tokio::test]
+async fn nobody_is_learned_whom_a_stranger_may_have_chosen() {
+    let house = House::start().await;
+    house.store.add_domain(domain("example.test"), postern_store::Route::Mailbox).await.unwrap();
+    let mut mta = Mta::connect(house.milter).await;
+    let internet = |ip| Peer::Internet((ip, 4711).into());
+    let own_word = format!("Auto-Submitted: auto-generated\r\n{MESSAGE}");
+    for (peer, login, to, message) in [
+        (internet(OFFICE), "", "friend-1@example.org", MESSAGE),
+        (internet(CLEAN), "ann@example.test", "friend-2@example.org", MESSAGE),
+        // A page of the mail server's own host, by its sendmail and by its port.
+        (Peer::Unknown, "", "chosen-1@example.org", MESSAGE),
+        (internet(OURS), "", "chosen-2@example.org", MESSAGE),
+        // One that signs in, and writes in Ann's name.
+        (internet(CLEAN), "web", "chosen-3@example.org", MESSAGE),
+        (internet(OFFICE), "web@example.test", "chosen-4@example.org", MESSAGE),
+        // One that says that it is a program.
+        (internet(OFFICE), "ann", "chosen-5@example.org", &own_word),
+    ] {
+        let connect = Command::Connect(Connect { name: b"localhost".to_vec(), peer });
+        assert_eq!(mta.ask(connect).await, Reply::Continue);
+        if !login.is_empty() {
+            mta.macros(Stage::Mail, &[("{auth_type}", "PLAIN"), ("{auth_authen}", login)]).await;
+        }
+        mta.envelope("ann@example.test", &[to]).await;
+        assert_eq!(mta.message(message).await.last(), Some(&Reply::Continue));
+        mta.say(&Command::QuitNewConnection).await;
+    }
+    let ann = ListOwner::Recipient(address("ann@example.test"));
+    let listed = house.store.listed(ListKind::Allow, Some(ann), Timestamp::now()).await.unwrap();
+    let mut learned: Vec<_> = listed.into_iter().map(|entry| entry.subject).collect();
+    learned.sort_by_key(|subject| format!("{subject:?}"));
+    let friend = |n| Subject::Address(address(&format!("friend-{n}@example.org")));
+    assert_eq!(learned, [friend(1), friend(2)]);
 }
 
 #[tokio::test]
