@@ -101,6 +101,9 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("forwarded mail that looks forged", "quarantined", "shop.test*DMARC, p=quarantine"),
     ("that mail, released ", "released", "it is in the mailbox of user1@example.test"),
     ("that mail, released once more", "as it was", "nothing was done"),
+    ("host that pretends to be us", "refused", "550 5.7.1"),
+    ("the same host, the next time", "refused", "554 5.7.1*blocked for a while"),
+    ("the same host, let in again", "accepted", "stored as"),
     ("what other hosts were asked", "questions", "never a message"),
 ];
 

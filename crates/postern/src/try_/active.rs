@@ -3,6 +3,7 @@
 use postern_policy::Test;
 use postern_types::Address;
 
+use super::folder::HOUSE;
 use super::scene::{Remote, Scene};
 use super::tour::Cast;
 use super::world::{BANK, CATCH_ALL, GREYLIST, SHOP, USERS};
@@ -25,6 +26,9 @@ pub(crate) fn scenes(cast: &Cast<'_>) -> Vec<Scene> {
         held(cast),
         released(cast),
         released_again(cast),
+        caught(cast),
+        turned_away(cast),
+        forgiven(cast),
     ]
 }
 
@@ -157,4 +161,32 @@ fn released(cast: &Cast<'_>) -> Scene {
 fn released_again(cast: &Cast<'_>) -> Scene {
     let to = &cast.accounts[cast.last()];
     Scene::at_home("that mail, released once more", to).releases(to, "It had been released before*")
+}
+
+/// What it is caught at, as often as it takes.
+fn caught(cast: &Cast<'_>) -> Scene {
+    let to = &cast.accounts[0];
+    let tries = |scene: Scene| scene.greets_as(HOUSE).mail().asks(to);
+    let scene = cast.scene("host that pretends to be us", Remote::Pretender);
+    let twice = (0..2).fold(scene, |scene, _| tries(scene).hears("550 5.7.1 *").quits());
+    tries(twice).decides("550 5.7.1 *").quits()
+}
+
+/// From then on nothing is tested, and nothing is said but this.
+fn turned_away(cast: &Cast<'_>) -> Scene {
+    let scene = cast.scene("the same host, the next time", Remote::Pretender).returns("554 *");
+    scene.connects().decides("554 5.7.1 *")
+}
+
+fn forgiven(cast: &Cast<'_>) -> Scene {
+    let message = cast.message_from("ann@pretender.test", 0, "Mended", "It was a wrong setting.\n");
+    cast.scene("the same host, let in again", Remote::Pretender)
+        .lifts()
+        .returns("220 *")
+        .quits()
+        .greets()
+        .mail()
+        .rcpt(&cast.accounts[0])
+        .delivers(message, &[0])
+        .quits()
 }

@@ -214,6 +214,10 @@ message_size = "{size}"
 # Whoever tries it may try hard.
 exempt = ["127.0.0.0/8"]
 
+[signin]
+# Whoever tries it by hand. The hosts of the test internet are on loopback too, and may be banned.
+never_ban = ["127.0.0.1", "::1"]
+
 [gate]
 block = ["{blocked}"]
 

@@ -38,6 +38,8 @@ pub(crate) struct Stage<'a> {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked whether the server has learned it.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often a host comes back that is not yet greeted as it should be.
+const RETURN: Duration = Duration::from_millis(100);
 
 /// Plays a scene to its end, or to its first surprise.
 pub(crate) async fn play(scene: &Scene, stage: Stage<'_>) -> Played {
@@ -76,6 +78,8 @@ impl Player<'_> {
             }
             Turn::Decides(pattern) => self.played.reply = self.hear(pattern).await?,
             Turn::Learns(question) => self.learn(question).await?,
+            Turn::Returns(pattern) => self.come_back(pattern).await?,
+            Turn::Lifts => self.lift().await?,
             Turn::Releases(recipient, pattern) => self.release(recipient, pattern).await?,
         }
         Ok(())
@@ -113,6 +117,29 @@ impl Player<'_> {
         gate.close();
         let Question { probe, subject } = question;
         known.unwrap_or_else(|_| Err(format!("the {probe} test has found out nothing about {subject}")))
+    }
+
+    async fn come_back(&mut self, pattern: &str) -> Result<(), String> {
+        let greeted = async {
+            loop {
+                self.connect().await?;
+                if self.hear(pattern).await.is_ok() {
+                    return Ok(());
+                }
+                tokio::time::sleep(RETURN).await;
+            }
+        };
+        let greeted = tokio::time::timeout(PATIENCE, greeted).await;
+        greeted.unwrap_or_else(|_| Err(format!("it is never greeted with {pattern}")))
+    }
+
+    /// As `postern ban lift` does it.
+    async fn lift(&mut self) -> Result<(), String> {
+        match self.stage.store.lift(self.ip.into(), Timestamp::now()).await {
+            Ok(entries) if !entries.is_empty() => Ok(()),
+            Ok(_) | Err(StoreError::NotFound { .. }) => Err(format!("{} was not blocked", self.ip)),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// As `postern quarantine release` does it.
@@ -156,7 +183,7 @@ pub(crate) fn trace_in(reply: &str) -> Option<TraceId> {
 #[cfg(test)]
 mod tests {
     use postern_store::{Certainty, Options, ProbeRecord};
-    use postern_testnet::{RunningPeer, SmtpPeer, Stage as At, fresh_address};
+    use postern_testnet::{Act, RunningPeer, SmtpPeer, Stage as At, fresh_address};
 
     use super::super::scene::{Host, Remote};
     use super::*;
@@ -233,6 +260,21 @@ mod tests {
             (None, vec!["to ann@example.test: 220 peer.test ESMTP".into()])
         );
         assert_eq!(peer.clients().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_host_comes_back_until_it_is_greeted_as_it_should_be() {
+        let busy = Act::Reply("421 4.3.2 Not yet".into());
+        let peer = start(SmtpPeer::new().first(2, At::Connect, "*", busy)).await;
+        let played = played(&scene().returns("220 *").quits(), &peer, None).await;
+        assert_eq!((played.wrong, peer.clients().len()), (None, 3));
+    }
+
+    #[tokio::test]
+    async fn who_is_not_blocked_cannot_be_let_in_again() {
+        let peer = start(SmtpPeer::new()).await;
+        let wrong = played(&scene().lifts(), &peer, None).await.wrong.unwrap();
+        assert!(wrong.ends_with("was not blocked"), "{wrong}");
     }
 
     #[tokio::test]

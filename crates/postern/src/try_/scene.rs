@@ -25,11 +25,13 @@ pub(crate) enum Remote {
     Pool,
     /// A host that sends for several domains; their mail comes in elsewhere.
     Provider,
+    /// A host that says it is this server.
+    Pretender,
 }
 
 impl Remote {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Honest,
         Self::Stranger,
         Self::Blocked,
@@ -38,6 +40,7 @@ impl Remote {
         Self::Closed,
         Self::Pool,
         Self::Provider,
+        Self::Pretender,
     ];
 
     /// The domain of its mail, where the scene names no other.
@@ -51,6 +54,7 @@ impl Remote {
             Self::Closed => "closed.test",
             Self::Pool => "family.test",
             Self::Provider => "provider.test",
+            Self::Pretender => "pretender.test",
         }
     }
 }
@@ -101,6 +105,10 @@ pub(crate) enum Turn {
     Sends(Vec<u8>),
     /// Whoever was asked may answer now, and the server learns the answer.
     Learns(Question),
+    /// It comes back until it is greeted like this: the server has learned something about it by then.
+    Returns(String),
+    /// The operator lets it in again.
+    Lifts,
     /// The recipient has the latest message released that was held for it; what is said about it decides the scene.
     Releases(Address, String),
 }
@@ -196,6 +204,14 @@ impl Scene {
         self.turn(Turn::Learns(Question { probe, subject: subject.into() }))
     }
 
+    pub(crate) fn returns(self, pattern: &str) -> Self {
+        self.turn(Turn::Returns(pattern.into()))
+    }
+
+    pub(crate) fn lifts(self) -> Self {
+        self.turn(Turn::Lifts)
+    }
+
     pub(crate) fn releases(self, recipient: &Address, pattern: &str) -> Self {
         self.turn(Turn::Releases(recipient.clone(), pattern.into()))
     }
@@ -208,8 +224,13 @@ impl Scene {
 
     /// A connection, greeting and EHLO under the host's own name.
     pub(crate) fn greets(self) -> Self {
-        let hello = format!("EHLO {}", self.who);
-        self.connects().hears("220 *").says(hello).hears("250*")
+        let name = self.who.clone();
+        self.greets_as(&name)
+    }
+
+    /// A connection, greeting and EHLO under this name.
+    pub(crate) fn greets_as(self, name: &str) -> Self {
+        self.connects().hears("220 *").says(format!("EHLO {name}")).hears("250*")
     }
 
     /// MAIL, accepted.

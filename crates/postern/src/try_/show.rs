@@ -47,7 +47,7 @@ impl Show<'_> {
         tour::scenes(&Cast { accounts: self.people, message_size, ids: &ids, hosts })
     }
 
-    /// Sets what the scenes start from: nobody was asked yet, and a friend is known.
+    /// Sets what the scenes start from: nobody was asked or caught yet, and a friend is known.
     ///
     /// # Errors
     /// The store's.
@@ -57,6 +57,13 @@ impl Show<'_> {
             self.store.forget_probe(probe, subject).await?;
             if let Some((_, domain)) = subject.split_once('@') {
                 self.store.forget_probe("domain", domain).await?;
+            }
+        }
+        for host in self.world.hosts() {
+            match self.store.lift(host.ip.into(), Timestamp::now()).await {
+                // Nothing was known of it.
+                Ok(_) | Err(StoreError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         let last = self.people.iter().take(2).next_back();

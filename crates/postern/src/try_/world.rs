@@ -133,7 +133,9 @@ fn servers(hosts: &[Host], gate: &Gate) -> Vec<Server> {
             Remote::Pool | Remote::Provider => continue,
             Remote::Open => waits(),
             Remote::Closed => only_own(waits()),
-            Remote::Honest | Remote::Stranger | Remote::Blocked | Remote::Listed => only_own(SmtpPeer::new()),
+            Remote::Honest | Remote::Stranger | Remote::Blocked | Remote::Listed | Remote::Pretender => {
+                only_own(SmtpPeer::new())
+            }
         };
         servers.push(Server { name: name.clone(), ip: *ip, peer });
     }
