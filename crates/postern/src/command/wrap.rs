@@ -2,7 +2,7 @@
 //! in front of an MTA that is a program.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::stdin;
+use std::io::{Write, stdin};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -39,10 +39,22 @@ pub(crate) struct Wrap {
 
 /// What the last work of a session may take after its end.
 const LAST_WORK: Duration = Duration::from_secs(10);
+/// What the client hears when there is no session.
+const NOT_NOW: &str = "421 4.3.0 the mail server cannot be started at the moment, please try again later\r\n";
 
 impl Wrap {
     pub(crate) fn run(self, named: Option<&Path>) -> Result<Status, Failure> {
         let connection = connection()?;
+        let mut told = connection.try_clone().map_err(broken())?;
+        let done = self.serve(connection, named);
+        if done.is_err() {
+            // rfc5321 §3.8: what cannot be served is told so; after the session's end nobody hears it.
+            let _ = told.write_all(NOT_NOW.as_bytes());
+        }
+        done
+    }
+
+    fn serve(self, connection: TcpStream, named: Option<&Path>) -> Result<Status, Failure> {
         keep_log_out_of_the_connection(self.log.as_deref())?;
         let config = file::load(named)?;
         let (format, level) = compose::events::log(&config);
