@@ -81,7 +81,10 @@ impl Session {
         let Some(message) = self.transaction.as_mut().and_then(|t| t.message.as_mut()) else { return };
         message.stage = opened.unwrap_or_else(Intake::Refused);
         // It goes on from here: a message that takes long does not hold it twice.
-        let header = std::mem::take(&mut message.header).into_bytes();
+        let header = std::mem::take(&mut message.header);
+        // Without a header its first line would continue our last field: the body begins here, as Postfix has it too.
+        let headless = header.is_complete() && header.bytes().is_empty();
+        let header = if headless { b"\r\n".to_vec() } else { header.into_bytes() };
         let cleaned = match self.collector.without_forged(&header) {
             Cow::Owned(cleaned) => Some(cleaned),
             Cow::Borrowed(_) => None,

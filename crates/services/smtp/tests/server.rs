@@ -381,3 +381,32 @@ async fn a_client_that_was_silent_before_the_stress_has_no_more_time_than_others
     c.expect("421 4.4.2 *").await;
     c.expect_closed().await;
 }
+
+#[tokio::test]
+async fn a_first_line_of_white_space_continues_no_field_of_ours() {
+    let house = House::start().await;
+    let mta = house.net.host("mta.ours.example", postern_testnet::SmtpPeer::new()).await.unwrap();
+    house.behind("ours.example", mta.address()).await;
+    for (first, recipients) in [
+        (" by mx.bank.example with ESMTPS", &["ann@example.test"][..]),
+        ("\tby mx.bank.example with ESMTPS", &["dora@ours.example"]),
+        (" ", &["ann@example.test", "dora@ours.example"]),
+    ] {
+        let message = format!("{first}\r\n{MESSAGE}");
+        let mut c = house.client().await;
+        envelope(&mut c, "carl@example.org", recipients).await;
+        c.send_bytes(&first.as_bytes()[..1]).await;
+        c.send_bytes(format!("{}.\r\n", message.replace("\r\n.", "\r\n..")[1..].to_owned()).as_bytes()).await;
+        c.expect("250 *").await;
+        let mut texts = Vec::new();
+        texts
+            .extend(house.inbox("ann@example.test").await.pop().filter(|_| recipients[0].starts_with("ann")));
+        texts.extend(mta.messages().last().map(|message| message.text()));
+        assert!(!texts.is_empty());
+        for text in texts {
+            let (header, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(header.contains("Received: ") && !header.contains("bank.example"), "{text}");
+            assert_eq!(body, message, "it is all body, as it came");
+        }
+    }
+}

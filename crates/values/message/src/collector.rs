@@ -9,7 +9,8 @@ pub const DEFAULT_HEADER_SIZE: usize = 102_400;
 /// Reads a message in chunks of any size and keeps the header up to a limit.
 ///
 /// The header ends with the first empty line (CRLF or LF alone), which counts as part of it;
-/// a message without one is all header.
+/// a message without one is all header. One that begins with white space has none: there is no field that its first
+/// line could continue, and mail servers take it for the body's (it must not continue one that is put before it).
 #[derive(Clone, Debug)]
 pub struct HeaderCollector {
     kept: Vec<u8>,
@@ -49,6 +50,10 @@ impl HeaderCollector {
     }
 
     fn header_length(&mut self, chunk: &[u8]) -> usize {
+        // rfc5322 §2.2.3: a line that begins with white space continues the field before it.
+        if self.size == 0 && self.line == Line::Empty && matches!(chunk.first(), Some(b' ' | b'\t')) {
+            self.line = Line::Over;
+        }
         let mut at = 0;
         while at < chunk.len() {
             self.line = match (self.line, chunk[at]) {
@@ -69,7 +74,7 @@ impl HeaderCollector {
         at
     }
 
-    /// Whether the empty line that ends the header has come.
+    /// Whether the header is over: the empty line has come, or there is none.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.line == Line::Over
@@ -145,10 +150,23 @@ mod tests {
         assert_eq!(collector.push(b"A: 1\r\r\n\r\r\nB: 2\r\n\r\nbody"), 18);
     }
 
+    #[test]
+    fn a_message_that_begins_with_white_space_has_no_header() {
+        for first in [" a\r\nB: 2\r\n\r\nbody", "\tA: 1\r\n\r\n", " "] {
+            let mut collector = HeaderCollector::default();
+            assert_eq!(collector.push(b""), 0);
+            assert_eq!(collector.push(first.as_bytes()), 0, "{first:?}");
+            assert!(collector.is_complete() && collector.bytes().is_empty());
+        }
+        let mut folded = HeaderCollector::default();
+        assert_eq!(folded.push(b"A: 1\r\n"), 6);
+        assert_eq!(folded.push(b" 2\r\n\r\nbody"), 6);
+    }
+
     proptest! {
         #[test]
         fn it_does_not_matter_how_the_message_is_cut(
-            bytes in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'\r'), Just(b'\n')], 0..60),
+            bytes in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b' '), Just(b'\r'), Just(b'\n')], 0..60),
             cuts in proptest::collection::vec(0usize..60, 0..6),
             limit in 0usize..60,
         ) {
