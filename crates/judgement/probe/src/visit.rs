@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use postern_events::{Event, Events, Probe, ProbeReach};
-use postern_store::{LedgerId, ProbeBegun, ProbeEnded, Store};
+use postern_store::{LedgerId, ProbeBegun, ProbeEnded, ProbeRates, ProbeStart, Store};
 use postern_types::Timestamp;
 use tokio::time::Instant;
 
@@ -127,7 +127,13 @@ async fn try_to_visit(world: &World<'_>, case: &Case, host: &Host, errand: &Erra
         return Ok(Err(TalkError::LeftAlone));
     }
     let address = SocketAddr::new(ip, settings.port);
-    let line = world.write_down(case, host, address, target).await?;
+    let line = match world.write_down(case, host, address, &target).await {
+        Ok(line) => line,
+        Err(why) => {
+            lock(world.budget).give_back_target(&target, now);
+            return Err(why);
+        }
+    };
     case.course().opened = true;
     let began = std::time::Instant::now();
     let mut log = Log::default();
@@ -177,12 +183,14 @@ impl World<'_> {
         }
     }
 
+    /// Writes down that a connection is about to be opened. Other processes may have the same store, one for each session
+    /// perhaps: what they have opened counts too.
     async fn write_down(
         &self,
         case: &Case,
         host: &Host,
         address: SocketAddr,
-        target: Target,
+        target: &Target,
     ) -> Result<LedgerId, NotAllowed> {
         let name = host.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
         let begun = ProbeBegun {
@@ -190,12 +198,24 @@ impl World<'_> {
             probe: case.probe.to_owned(),
             subject: case.subject.clone(),
             target: format!("{address}{name}"),
-            provider: target.provider,
-            network: target.network,
+            provider: target.provider.clone(),
+            network: target.network.clone(),
             place: case.place.clone(),
             reason: case.reason.clone(),
         };
-        self.store.begin_probe(begun).await.map_err(|error| NotAllowed::Store(error.to_string()))
+        let Settings { limits, timeouts, .. } = self.settings;
+        let rates = (case.which == Which::Public).then_some(ProbeRates {
+            per_minute: limits.target_per_minute,
+            per_day: limits.target_per_day,
+            longest: timeouts.whole,
+        });
+        match self.store.begin_probe(begun, rates).await {
+            Ok(ProbeStart::Begun(line)) => Ok(line),
+            Ok(ProbeStart::UnderWay(whose)) => Err(NotAllowed::TargetBusy(whose)),
+            Ok(ProbeStart::Minute(whose)) => Err(NotAllowed::TargetMinute(whose)),
+            Ok(ProbeStart::Day(whose)) => Err(NotAllowed::TargetDay(whose)),
+            Err(error) => Err(NotAllowed::Store(error.to_string())),
+        }
     }
 
     /// What a connection says about the host and about our own way out.

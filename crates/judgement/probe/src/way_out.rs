@@ -91,6 +91,9 @@ impl WayOut {
     pub(crate) fn answered(&self, ip: IpAddr, kind: Kind, now: Timestamp) {
         let mut way = self.way(ip);
         way.against.clear();
+        if !way.breaker.is_closed() {
+            tracing::info!(host = %ip, "connections from here get out again");
+        }
         way.breaker.succeeded();
         if kind == Kind::MailHost {
             if way.witnesses.len() >= WITNESSES {

@@ -32,6 +32,30 @@ pub struct ProbeBegun {
     pub reason: String,
 }
 
+/// How often a network, and a provider, may be connected to by all processes that have this store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeRates {
+    /// In a minute.
+    pub per_minute: u32,
+    /// In a day.
+    pub per_day: u32,
+    /// A connection that began longer ago has ended, with its process.
+    pub longest: Duration,
+}
+
+/// Whether a connection may be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeStart {
+    /// It is written down, and may.
+    Begun(LedgerId),
+    /// This network or provider has a connection now.
+    UnderWay(String),
+    /// It has had as many as may be in a minute.
+    Minute(String),
+    /// … in a day.
+    Day(String),
+}
+
 /// What came of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeEnded {
@@ -77,12 +101,17 @@ pub struct Probed {
 }
 
 impl Store {
-    /// Writes down that a connection is about to be opened. When this fails, none should be.
+    /// Writes down that a connection is about to be opened, unless that would be more than `rates` allow, counting
+    /// what other processes have opened. When this fails, none should be.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn begin_probe(&self, begun: ProbeBegun) -> Result<LedgerId, StoreError> {
-        self.engine.write(0, move |c| ledger::begin(c, &begun)).await
+    pub async fn begin_probe(
+        &self,
+        begun: ProbeBegun,
+        rates: Option<ProbeRates>,
+    ) -> Result<ProbeStart, StoreError> {
+        self.engine.write(0, move |c| ledger::begin(c, &begun, rates)).await
     }
 
     /// Writes down what came of it.

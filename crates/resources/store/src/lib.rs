@@ -43,7 +43,9 @@ pub use digest::{DigestDue, DigestNote};
 pub use directory::{Account, AccountId, Alias, AliasName, LocalDomain, Route};
 pub use error::StoreError;
 pub use hosts::{EntryChange, HostChange, HostRecord, Strike, host_of};
-pub use ledger::{LedgerEntry, LedgerId, LedgerQuery, ProbeBegun, ProbeEnded, Probed};
+pub use ledger::{
+    LedgerEntry, LedgerId, LedgerQuery, ProbeBegun, ProbeEnded, ProbeRates, ProbeStart, Probed,
+};
 pub use links::{Link, LinkOpening, LinkUse, TokenHash, WebSession};
 pub use lists::{ListEntry, ListKind, ListOwner, Subject};
 pub use mailbox::{Entry, Flags, Mailbox, MailboxId, MessageReader};

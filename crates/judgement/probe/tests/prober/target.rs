@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use postern_probe::{Asked, Limits, NotAllowed, Obstacle, Question, Settings, User};
 use postern_testnet::{Act, SmtpPeer, Stage, Zone};
 
@@ -118,6 +119,35 @@ async fn who_waits_for_a_slow_host_keeps_nobody_from_asking_another() {
     let mut pending = get_through(&prober, "ann@other.test").await;
     assert_eq!(landed(&mut pending).await, postern_probe::Answer::User(User::Exists));
     assert_eq!(slow.clients().len(), 1);
+}
+
+#[tokio::test]
+async fn processes_that_share_a_store_share_the_limits() {
+    let world = World::new().await;
+    let mx = world.host(SmtpPeer::new().only_users(&[])).await;
+    for n in 0..40 {
+        world.dns.add(Zone::new(&format!("d{n}.test")).mx(10, "mx").a("mx", v4(&mx)));
+    }
+    // Each has begun before any of them has asked, as programs do that are started for each connection.
+    let mut probers = Vec::new();
+    for _ in 0..40 {
+        probers.push(world.prober(Settings { limits: Limits::default(), ..settings() }).await);
+    }
+    let ask =
+        async |(n, prober): (usize, &postern_probe::Prober)| user(prober, &format!("ann@d{n}.test")).await;
+    join_all(probers.iter().enumerate().map(ask)).await;
+    let mut seen = mx.clients().len();
+    assert!((1..=6).contains(&seen), "{seen}");
+    for (n, prober) in probers.iter().enumerate() {
+        prober.ask(about(&format!("bob@d{n}.test")), "a test").await;
+        prober.idle().await;
+    }
+    seen = mx.clients().len();
+    assert_eq!(seen, 6, "a minute's worth");
+    let commands = mx.commands();
+    for session in commands.split(|command| command == "QUIT").take(6) {
+        assert_eq!(session.iter().filter(|command| command.starts_with("EHLO")).count(), 1, "one at a time");
+    }
 }
 
 /// Asks as soon as there is room.

@@ -6,9 +6,61 @@ use postern_types::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::columns::{limit, pattern, signed, timestamp, unsigned};
-use crate::{LedgerEntry, LedgerId, LedgerQuery, ProbeBegun, ProbeEnded, Probed, StoreError};
+use crate::{
+    LedgerEntry, LedgerId, LedgerQuery, ProbeBegun, ProbeEnded, ProbeRates, ProbeStart, Probed, StoreError,
+};
 
-pub(crate) fn begin(connection: &Connection, begun: &ProbeBegun) -> Result<LedgerId, StoreError> {
+const PROVIDERS: &str =
+    "SELECT count(*) FILTER (WHERE at > ?2), count(*), count(*) FILTER (WHERE outcome = '' AND at > ?3)
+     FROM probe_ledger WHERE provider = ?1 AND at > ?4";
+const NETWORKS: &str =
+    "SELECT count(*) FILTER (WHERE at > ?2), count(*), count(*) FILTER (WHERE outcome = '' AND at > ?3)
+     FROM probe_ledger WHERE network = ?1 AND at > ?4";
+
+pub(crate) fn begin(
+    connection: &Connection,
+    begun: &ProbeBegun,
+    rates: Option<ProbeRates>,
+) -> Result<ProbeStart, StoreError> {
+    if let Some(rates) = rates {
+        let provider = begun.provider.iter().map(|provider| (PROVIDERS, provider));
+        for (query, whose) in provider.chain([(NETWORKS, &begun.network)]) {
+            if let Some(full) = full(connection, query, whose, begun.at, rates)? {
+                return Ok(full);
+            }
+        }
+    }
+    Ok(ProbeStart::Begun(insert(connection, begun)?))
+}
+
+/// Why somebody is not connected to now, if so.
+fn full(
+    connection: &Connection,
+    query: &str,
+    whose: &str,
+    now: Timestamp,
+    rates: ProbeRates,
+) -> Result<Option<ProbeStart>, StoreError> {
+    let ago = |span: Duration| {
+        let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        now.as_millis().saturating_sub(millis)
+    };
+    let (minute, day) = (ago(Duration::from_secs(60)), ago(Duration::from_secs(86_400)));
+    let mut select = connection.prepare_cached(query)?;
+    let values = params![whose, minute, ago(rates.longest), day];
+    let (in_minute, in_day, under_way): (u32, u32, u32) =
+        select.query_row(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let whose = whose.to_owned();
+    Ok(if in_day >= rates.per_day {
+        Some(ProbeStart::Day(whose))
+    } else if in_minute >= rates.per_minute {
+        Some(ProbeStart::Minute(whose))
+    } else {
+        (under_way > 0).then_some(ProbeStart::UnderWay(whose))
+    })
+}
+
+fn insert(connection: &Connection, begun: &ProbeBegun) -> Result<LedgerId, StoreError> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO probe_ledger (at, probe, subject, target, provider, network, place, reason, outcome, commands,
              duration_us)

@@ -52,6 +52,8 @@ CREATE TABLE probe_ledger (
     duration_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX probe_ledger_at ON probe_ledger (at);
+CREATE INDEX probe_ledger_provider ON probe_ledger (provider, at) WHERE provider IS NOT NULL;
+CREATE INDEX probe_ledger_network ON probe_ledger (network, at);
 
 CREATE TABLE policies (
     version TEXT PRIMARY KEY,
