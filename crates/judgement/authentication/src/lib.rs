@@ -20,6 +20,6 @@ pub use arc::Arc;
 pub use dmarc::{Dmarc, DmarcPolicy};
 pub use forged::without_forged;
 pub use lookup::Lookup;
-pub use message::{Authentication, Body, Dkim, Known, MOST_SIGNATURES, Plan};
+pub use message::{Authentication, Body, Dkim, Known, MOST_HASHES, MOST_KEYS, MOST_SIGNATURES, Plan};
 pub use report::Report;
 pub use spf::{Identity, Sender, Spf, spf};

@@ -7,7 +7,7 @@
 //! let found = plan.conclude(&known.await, body, &spf, &settings, now);   // pure
 //! ```
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all};
 use postern_types::{Authenticity, Domain};
 use tokio::time::Instant;
 
@@ -22,6 +22,12 @@ use crate::spf::Spf;
 
 /// Signatures of one message that are checked; what stands below is passed over.
 pub const MOST_SIGNATURES: usize = 8;
+/// Hashes of one body: one for each canonicalisation and `l=` that signatures want. Two cover nearly all mail; each costs as
+/// much as the message is long.
+pub const MOST_HASHES: usize = 5;
+/// Keys that are asked for, those of signatures first. A chain whose keys would be more is not looked at: RFC 8617
+/// §4.2.1 allows 50 sets, but real ones have a handful, and each key is a question to whomever the message names.
+pub const MOST_KEYS: usize = 20;
 
 /// What a message's header wants checked.
 #[derive(Clone, Debug)]
@@ -89,7 +95,7 @@ pub struct Authentication {
 
 impl Plan {
     /// Reads the header, up to the empty line or its end. Bounded by its size: at most
-    /// [`MOST_SIGNATURES`] signatures and 50 sets of a chain are looked at.
+    /// [`MOST_SIGNATURES`] signatures and 50 sets of a chain are looked at, with [`MOST_HASHES`] and [`MOST_KEYS`].
     #[must_use]
     pub fn of(header: &[u8]) -> Self {
         let fields = fields(header);
@@ -123,7 +129,8 @@ impl Plan {
         };
         let mut hashes: Vec<BodyHash> = Vec::new();
         for signature in self.usable().chain(chain) {
-            if !hashes.iter().any(|hash| hash.is_for(signature.body, signature.length)) {
+            let known = hashes.iter().any(|hash| hash.is_for(signature.body, signature.length));
+            if !known && hashes.len() < MOST_HASHES {
                 hashes.push(BodyHash::new(signature.body, signature.length));
             }
         }
@@ -132,21 +139,37 @@ impl Plan {
 
     /// Asks for the keys and the author's policy, all at the same time.
     pub async fn ask<L: Lookup>(&self, lookup: &L, deadline: Instant) -> Known {
-        let key = async |signature: &Signature| {
-            key::find(lookup, &signature.domain, &signature.selector, deadline).await
+        let mut names: Vec<(&Domain, &Domain)> = Vec::new();
+        let mut place = |name| {
+            names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            })
         };
-        let keys = join_all(self.signatures.iter().map(async |planned| match &planned.signature {
-            Ok(signature) => Some(key(signature).await),
-            Err(_) => None,
-        }));
+        let mut keys = Vec::with_capacity(self.signatures.len());
+        for planned in &self.signatures {
+            let usable = planned.signature.as_ref().ok();
+            keys.push(usable.map(|signature| place((&signature.domain, &signature.selector))));
+        }
         let sets = if let Sets::Whole(sets) = &self.sets { sets.as_slice() } else { &[] };
         let message = sets.last().map(|set| (&set.message.1.domain, &set.message.1.selector));
         let seals = sets.iter().map(|set| (&set.seal.1.domain, &set.seal.1.selector));
-        let chain = message.into_iter().chain(seals);
-        let chain = join_all(chain.map(|(domain, selector)| key::find(lookup, domain, selector, deadline)));
+        let mut chain: Vec<_> = message.into_iter().chain(seals).map(place).collect();
+        if names.len() > MOST_KEYS {
+            // All of a chain or nothing: a part of it proves nothing.
+            let theirs = keys.iter().flatten().max().map_or(0, |last| last + 1);
+            names.truncate(theirs);
+            chain.clear();
+        }
+        let found = names.iter().map(|(domain, selector)| key::find(lookup, domain, selector, deadline));
         let published = self.author.domains().iter().map(|author| dmarc::find(lookup, author, deadline));
-        let (keys, chain, published) = join3(keys, chain, join_all(published)).await;
-        Known { keys, chain, published }
+        let (found, published) = join(join_all(found), join_all(published)).await;
+        let of = |at: usize| found[at].clone();
+        Known {
+            keys: keys.into_iter().map(|at| at.map(of)).collect(),
+            chain: chain.into_iter().map(of).collect(),
+            published,
+        }
     }
 
     /// What follows from everything. `now` is in seconds since 1970; `trusted` are the domains whose ARC chains are
@@ -276,7 +299,8 @@ impl Check<'_> {
             return wrong(Authenticity::PermError, "its key is not for names below the domain");
         }
         let Some(hashed) = (self.hash)(signature) else {
-            return wrong(Authenticity::TempError, "the body was not read");
+            // rfc8601 §2.7.1: policy, and never temperror, which would keep a forger from being judged
+            return wrong(Authenticity::Policy, "it wants one more hash of the body than are made");
         };
         if signature.length.is_some_and(|length| length > hashed.length) {
             return wrong(Authenticity::PermError, "it is for a longer body");
@@ -325,8 +349,8 @@ impl Check<'_> {
     fn chain(&self, sets: &[arc::Set], keys: &[Found]) -> Result<(), NoKey> {
         let (Some(last), Some((key, seals))) = (sets.last(), keys.split_first()) else {
             return Err(NoKey {
-                result: Authenticity::TempError,
-                why: "its keys were not asked for".to_owned(),
+                result: Authenticity::Fail,
+                why: format!("it and the signatures have more than {MOST_KEYS} different keys"),
             });
         };
         let number = sets.len();

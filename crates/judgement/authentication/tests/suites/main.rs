@@ -9,6 +9,7 @@
 )]
 
 mod arc;
+mod bounds;
 mod data;
 mod dkimpy;
 mod dmarc;
