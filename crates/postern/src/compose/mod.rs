@@ -13,6 +13,7 @@ pub(crate) mod signin;
 pub(crate) mod smtp;
 pub(crate) mod watch;
 pub(crate) mod web;
+pub(crate) mod zone;
 
 /// A count of the configuration as a size in memory.
 pub(crate) fn size(bytes: postern_config::Size) -> usize {

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use postern_config::{Config, WebProtocol};
 use postern_signin::Guard;
 use postern_store::Store;
-use postern_types::{AddressSet, Timestamp, TraceIds};
+use postern_types::{AddressSet, TraceIds};
 use postern_web::{Digests, Limits, LinkSettings, PublicUrl, Settings};
 
+use super::zone::zone;
 use crate::failure::Failure;
-
-const HOUR: i64 = 3_600_000;
-const DAY: i64 = 24 * HOUR;
 
 pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
     let web = &config.web;
@@ -19,6 +17,7 @@ pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         url: url(config)?,
         session: web.session,
+        zone: zone(config)?,
         proxies: config.trust.x_forwarded_for.clone(),
         limits: Limits { connections: web.connections, per_host: web.per_host, ..defaults.limits },
     })
@@ -55,14 +54,7 @@ pub(crate) fn digests(config: &Config, store: &Store, ids: Arc<TraceIds>) -> Res
         true => Some(LinkSettings { url: url(config)?, lasts: config.quarantine.link_for }),
         false => None,
     };
-    Ok(Digests::new(store.clone(), ids, config.server.hostname.clone(), links))
-}
-
-/// The last time at or before `now` that digests were to go out.
-pub(crate) fn digest_time(config: &Config, now: Timestamp) -> Timestamp {
-    let at = i64::from(config.quarantine.digest_hour) * HOUR;
-    let today = now.as_millis().div_euclid(DAY) * DAY + at;
-    Timestamp::from_millis(if today <= now.as_millis() { today } else { today - DAY })
+    Ok(Digests::new(store.clone(), ids, config.server.hostname.clone(), links, zone(config)?))
 }
 
 #[cfg(test)]
@@ -79,7 +71,8 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_part() {
-        let config = config("");
+        // But for the zone, which is the machine's.
+        let config = config("quarantine.time_zone = \"utc\"");
         assert_eq!(settings(&config).unwrap(), Settings::new(&config.server.hostname));
     }
 
@@ -99,15 +92,5 @@ mod tests {
         ] {
             assert_eq!(settings(&config(text)).unwrap().url.to_string(), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn digests_go_out_once_a_day() {
-        let config = config("quarantine.digest_hour = 6");
-        let at = |text: &str| {
-            let hours: i64 = text.parse().unwrap();
-            digest_time(&config, Timestamp::from_millis(hours * HOUR)).as_millis() / HOUR
-        };
-        assert_eq!(["5", "6", "7", "29", "30"].map(at), [-18, 6, 6, 6, 30]);
     }
 }

@@ -18,6 +18,9 @@ pub(crate) fn inspect(config: &Config) -> Vec<Mistake> {
     certificates(config, &mut mistakes);
     gate(config, &mut mistakes);
     user(config, &mut mistakes);
+    if let Err(why) = compose::zone::named(config) {
+        mistakes.push(config.mistake("quarantine.time_zone", why));
+    }
     mistakes.sort();
     mistakes
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use postern_config::{Config, Digest, WebProtocol};
 use postern_events::Service as EventService;
 use postern_signin::SystemClock;
-use postern_types::{Timestamp, TraceIds};
+use postern_types::{Timestamp, TraceIds, Zone};
 use postern_web::{DigestError, Digests, Encryption, Parts, SentTo, Service};
 use tokio::task::JoinSet;
 
@@ -48,13 +48,13 @@ pub(crate) fn start(
         shared.opened(EventService::Web, &socket);
         doors.spawn(Arc::clone(&service).serve(socket.listen()?));
     }
-    doors.spawn(send_digests(shared.clone(), digests));
+    doors.spawn(send_digests(shared.clone(), digests, compose::zone::zone(config)?));
     Ok(())
 }
 
 /// Sends digests when their time has come. Whoever has been told is noted in the store: after a restart
 /// nobody is told twice, and what was due while the server was down is made up for.
-async fn send_digests(shared: Shared, digests: Digests) {
+async fn send_digests(shared: Shared, digests: Digests, zone: Arc<Zone>) {
     let mut done = None;
     let mut looks = tokio::time::interval(LOOK);
     loop {
@@ -64,7 +64,7 @@ async fn send_digests(shared: Shared, digests: Digests) {
             _ = looks.tick() => {}
         }
         let config = shared.config.load_full();
-        let time = compose::web::digest_time(&config, Timestamp::now());
+        let time = zone.last_hour(config.quarantine.digest_hour, Timestamp::now());
         if config.quarantine.digest == Digest::Off || done == Some(time) {
             continue;
         }

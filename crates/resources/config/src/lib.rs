@@ -28,7 +28,7 @@ pub use config::Config;
 pub use effective::Effective;
 pub use explain::{Explained, explain};
 pub use mistake::{ConfigError, Mistake, Mistakes};
-pub use names::{DnsServer, WebUrl};
+pub use names::{DnsServer, TimeZone, WebUrl};
 pub use reference::reference;
 pub use schema::{Need, Section, Setting, Shape};
 pub use settings::{

@@ -39,6 +39,51 @@ impl WebUrl {
     }
 }
 
+/// A time zone by its name, such as `Europe/Berlin`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TimeZone {
+    /// That of the machine.
+    Local,
+    /// UTC.
+    Utc,
+    /// One of the IANA database.
+    Named(String),
+}
+
+impl TimeZone {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "local" => return Some(Self::Local),
+            _ if text.eq_ignore_ascii_case("utc") => return Some(Self::Utc),
+            _ => {}
+        }
+        // It becomes the name of a file: nothing that leads elsewhere.
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-');
+        let part = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.chars().all(fits);
+        (text.len() <= 64 && text.split('/').all(part)).then(|| Self::Named(text.to_owned()))
+    }
+}
+
+impl Value for TimeZone {
+    fn kind() -> String {
+        "`\"local\"` (that of the machine), `\"utc\"`, or a name such as `\"Europe/Berlin\"`".into()
+    }
+    fn read(value: &Spanned<DeValue<'_>>, wrong: &mut Vec<Wrong>) -> Option<Self> {
+        from_text(value, wrong, |text| {
+            Self::parse(text).ok_or_else(|| {
+                format!("`{text}` is not a time zone: write \"local\", \"utc\", or a name such as \"Europe/Berlin\"")
+            })
+        })
+    }
+    fn write(&self) -> String {
+        match self {
+            Self::Local => quoted("local"),
+            Self::Utc => quoted("utc"),
+            Self::Named(name) => quoted(name),
+        }
+    }
+}
+
 impl Value for WebUrl {
     fn kind() -> String {
         "an address for browsers such as `\"https://mail.example.org\"`".into()

@@ -336,3 +336,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_time_zone_is_a_name_and_no_path() {
+    for good in ["local", "utc", "UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+3"] {
+        assert!(mistakes(&format!("quarantine.time_zone = \"{good}\"")).is_empty(), "{good}");
+    }
+    for bad in [
+        "",
+        "/etc/passwd",
+        "../../etc/shadow",
+        "Europe/..",
+        "Europe//Berlin",
+        "Europe/Berlin/",
+        "+01:00",
+        "a b",
+    ] {
+        let found = mistakes(&format!("quarantine.time_zone = \"{bad}\""));
+        assert!(found.len() == 1 && found[0].contains("is not a time zone: write"), "{bad}: {found:?}");
+    }
+}

@@ -14,9 +14,9 @@ use postern_store::{
     Acceptance, AccountId, DigestDue, DigestNote, Link, MessageCopy, Outcome, QuarantineId, QuarantineQuery,
     QuarantineState, ReleaseTo, Store, StoreError, TraceRecord, TracedRecipient,
 };
-use postern_types::{Address, Domain, ReversePath, Timestamp, TraceIds};
+use postern_types::{Address, Domain, ReversePath, Timestamp, TraceIds, Zone};
 
-use crate::letter;
+use crate::letter::{self, Now};
 use crate::page::HeldRow;
 use crate::settings::PublicUrl;
 use crate::text;
@@ -41,6 +41,7 @@ pub struct Digests {
     ids: Arc<TraceIds>,
     host: Domain,
     links: Option<LinkSettings>,
+    zone: Arc<Zone>,
 }
 
 /// A digest that was sent.
@@ -110,10 +111,16 @@ struct Html<'a> {
 }
 
 impl Digests {
-    /// Digests of this server. Without `links` they tell what is held and open nothing.
+    /// Digests of this server, with times as `zone` shows them. Without `links` they tell what is held and open nothing.
     #[must_use]
-    pub fn new(store: Store, ids: Arc<TraceIds>, host: Domain, links: Option<LinkSettings>) -> Self {
-        Self { store, ids, host, links }
+    pub fn new(
+        store: Store,
+        ids: Arc<TraceIds>,
+        host: Domain,
+        links: Option<LinkSettings>,
+        zone: Arc<Zone>,
+    ) -> Self {
+        Self { store, ids, host, links, zone }
     }
 
     /// Who is to be told of what came before `before`; one recipient where it is named.
@@ -200,9 +207,10 @@ impl Digests {
         held.retain(|entry| after.is_none_or(|after| entry.id > after));
         let more = u64::from(held.len() > LISTED);
         held.truncate(LISTED);
+        let now = Now { at: now, zone: Arc::clone(&self.zone) };
         let mut rows = Vec::with_capacity(held.len());
         for entry in &held {
-            rows.push(letter::row(&self.store, entry, now).await?);
+            rows.push(letter::row(&self.store, entry, &now).await?);
         }
         Ok((rows, more))
     }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::door::Confirm;
 use crate::error::WebError;
-use crate::letter;
+use crate::letter::{self, Now};
 use crate::page::{self, AskPage, ListPage, MessagePage};
 use crate::site::Site;
 use crate::visitor::Visitor;
@@ -69,10 +69,10 @@ pub(crate) async fn list(
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let older = found.last().filter(|_| more).map(|last| last.id.as_i64());
-    let now = site.clock.now();
+    let now = site.now();
     let mut held = Vec::with_capacity(found.len());
     for entry in &found {
-        match letter::row(&site.store, entry, now).await {
+        match letter::row(&site.store, entry, &now).await {
             Ok(row) => held.push(row),
             // Deleted meanwhile.
             Err(StoreError::NotFound { .. }) => {}
@@ -91,13 +91,13 @@ pub(crate) async fn message(
 ) -> Result<Response, WebError> {
     let Path(id) = id.map_err(|_| WebError::NotFound)?;
     let held = site.own(&visitor, id).await?;
-    let letter = letter::letter(&site.store, &held, site.clock.now()).await?;
+    let letter = letter::letter(&site.store, &held, site.now()).await?;
     Ok(page::ok(&MessagePage {
         frame: Some(visitor.frame()),
         released: held.state == QuarantineState::Released,
         can_allow: held.sender.address().is_some(),
         sender: envelope_sender(&held, &letter.row.from),
-        kept_until: crate::text::moment(held.expires_at),
+        kept_until: site.settings.zone.show(held.expires_at),
         why: site.why(&held).await?,
         row: letter.row,
         text: letter.text,
@@ -117,7 +117,7 @@ pub(crate) async fn ask(
     if held.state == QuarantineState::Released && action != Action::Delete {
         return Ok(page::ok(&ListPage::again(&visitor)));
     }
-    let row = letter::row(&site.store, &held, site.clock.now()).await?;
+    let row = letter::row(&site.store, &held, &site.now()).await?;
     let (title, button, text) = action.words(&held).ok_or(WebError::NotFound)?;
     Ok(page::ok(&AskPage {
         frame: Some(visitor.frame()),
@@ -167,6 +167,11 @@ fn envelope_sender(held: &Quarantined, from: &str) -> Option<String> {
 }
 
 impl Site {
+    /// What time it is, for a page.
+    fn now(&self) -> Now {
+        Now { at: self.clock.now(), zone: Arc::clone(&self.settings.zone) }
+    }
+
     /// A held copy of this visitor's. Somebody else's is not found, like one that never was.
     async fn own(&self, visitor: &Visitor, id: i64) -> Result<Quarantined, StoreError> {
         self.store.quarantined_for(visitor.recipient.clone(), QuarantineId::from_i64(id)).await

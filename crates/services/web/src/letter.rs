@@ -1,8 +1,10 @@
 //! A held message looked into as far as a page or digest needs: bounded, and never more than text.
 
+use std::sync::Arc;
+
 use postern_message::{Bounds, Mailbox, Summary};
 use postern_store::{Quarantined, Store, StoreError};
-use postern_types::Timestamp;
+use postern_types::{Timestamp, Zone};
 
 use crate::page::{AttachmentRow, HeldRow};
 use crate::text::{self, Whole};
@@ -23,8 +25,15 @@ pub(crate) struct Letter {
     pub(crate) attachments: Vec<AttachmentRow>,
 }
 
+/// What time it is, and how times are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Now {
+    pub(crate) at: Timestamp,
+    pub(crate) zone: Arc<Zone>,
+}
+
 /// A held message's line in a list.
-pub(crate) async fn row(store: &Store, held: &Quarantined, now: Timestamp) -> Result<HeldRow, StoreError> {
+pub(crate) async fn row(store: &Store, held: &Quarantined, now: &Now) -> Result<HeldRow, StoreError> {
     let start = match begin(store, held, TO_LIST).await {
         // One that is damaged must not hide the others.
         Err(StoreError::Corrupt { what }) => {
@@ -38,7 +47,7 @@ pub(crate) async fn row(store: &Store, held: &Quarantined, now: Timestamp) -> Re
 }
 
 /// A held message whole, as far as the bounds go.
-pub(crate) async fn letter(store: &Store, held: &Quarantined, now: Timestamp) -> Result<Letter, StoreError> {
+pub(crate) async fn letter(store: &Store, held: &Quarantined, now: Now) -> Result<Letter, StoreError> {
     let start = begin(store, held, TO_SHOW).await?;
     let all_read = start.len() as u64 >= held.size;
     // A page is made while others wait: what takes long to take apart is taken apart beside them.
@@ -52,7 +61,7 @@ pub(crate) async fn letter(store: &Store, held: &Quarantined, now: Timestamp) ->
             size: text::size(part.size),
         });
         let cut = whole == Whole::No || !all_read || !summary.complete;
-        Letter { row: row_of(&held, &summary, now), text, cut, attachments: attachments.collect() }
+        Letter { row: row_of(&held, &summary, &now), text, cut, attachments: attachments.collect() }
     };
     // The task can only be lost when the process is stopping.
     tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)
@@ -70,7 +79,7 @@ async fn begin(store: &Store, held: &Quarantined, most: usize) -> Result<Vec<u8>
     Ok(start)
 }
 
-fn row_of(held: &Quarantined, summary: &Summary, now: Timestamp) -> HeldRow {
+fn row_of(held: &Quarantined, summary: &Summary, now: &Now) -> HeldRow {
     let subject = text::line(summary.subject.as_deref().unwrap_or_default());
     let from = match summary.from.first() {
         Some(Mailbox { name: Some(name), address }) => {
@@ -85,8 +94,8 @@ fn row_of(held: &Quarantined, summary: &Summary, now: Timestamp) -> HeldRow {
         from,
         why: Why::of(held).short,
         at: held.at.to_string(),
-        moment: text::moment(held.at),
-        ago: text::ago(held.at, now),
+        moment: now.zone.show(held.at),
+        ago: text::ago(held.at, now.at),
         size: text::size(held.size),
     }
 }

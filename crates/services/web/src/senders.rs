@@ -7,7 +7,7 @@ use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use postern_store::{ListEntry, ListKind, ListOwner, StoreError, Subject};
-use postern_types::{Address, Domain};
+use postern_types::{Address, Domain, Zone};
 use serde::Deserialize;
 
 use crate::error::WebError;
@@ -143,15 +143,17 @@ impl Site {
         for which in [Which::Allow, Which::Block] {
             let now = self.clock.now();
             let entries = self.store.listed(which.kind(), Some(visitor.owner()), now).await?;
-            lists.push(which.page(entries.iter().filter_map(row).collect()));
+            lists.push(
+                which.page(entries.iter().filter_map(|entry| row(entry, &self.settings.zone)).collect()),
+            );
         }
         let form_token = visitor.cookie.form_token();
         Ok(SendersPage { frame: Some(visitor.frame()), form_token, done, wrong, written, lists })
     }
 }
 
-fn row(entry: &ListEntry) -> Option<SenderRow> {
-    let until = entry.expires_at.map(|end| format!(", until {}", text::moment(end))).unwrap_or_default();
+fn row(entry: &ListEntry, zone: &Zone) -> Option<SenderRow> {
+    let until = entry.expires_at.map(|end| format!(", until {}", zone.show(end))).unwrap_or_default();
     match &entry.subject {
         // Hosts are for those who run the server.
         Subject::Network(_) => None,

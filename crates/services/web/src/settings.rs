@@ -1,9 +1,10 @@
 //! What the service is told: its address in links, and what visitors may cost.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use postern_types::{Domain, Network};
+use postern_types::{Domain, Network, Zone};
 
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Settings {
     pub url: PublicUrl,
     /// How long a session lasts; 30 minutes.
     pub session: Duration,
+    /// How times are shown; UTC.
+    pub zone: Arc<Zone>,
     /// Our own reverse proxies: what they say in `X-Forwarded-For` is believed. Loopback.
     pub proxies: Vec<Network>,
     /// What visitors may cost.
@@ -68,6 +71,7 @@ impl Settings {
         Self {
             url: PublicUrl(format!("https://{hostname}")),
             session: Duration::from_secs(30 * 60),
+            zone: Arc::new(Zone::utc()),
             proxies: ["127.0.0.0/8", "::1"].iter().filter_map(|text| Network::parse(text).ok()).collect(),
             limits: Limits::default(),
         }

@@ -49,15 +49,6 @@ fn harmless(c: char) -> Option<char> {
     }
 }
 
-/// `2026-11-22 05:59 UTC`.
-pub(crate) fn moment(at: Timestamp) -> String {
-    let iso = at.to_string();
-    match (iso.get(..10), iso.get(11..16)) {
-        (Some(date), Some(time)) => format!("{date} {time} UTC"),
-        _ => iso,
-    }
-}
-
 /// How long ago: `3 hours ago`.
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     let minutes = now.since(at).as_secs() / 60;
@@ -102,7 +93,6 @@ mod tests {
     #[test]
     fn times_and_sizes_in_words() {
         let at = Timestamp::from_millis(1_795_327_140_000);
-        assert_eq!(moment(at), "2026-11-22 05:59 UTC");
         for (seconds, words) in [
             (0, "just now"),
             (60, "1 minute ago"),

@@ -13,6 +13,7 @@ mod path;
 mod reply;
 mod secret;
 mod time;
+mod zone;
 
 pub use address::{Address, AddressError, Host, LocalPart};
 pub use authenticity::Authenticity;
@@ -23,3 +24,4 @@ pub use path::{ForwardPath, ReversePath};
 pub use reply::{Blame, EnhancedCode, Refusal, Reply, ReplyCode};
 pub use secret::Secret;
 pub use time::Timestamp;
+pub use zone::{Zone, ZoneError};

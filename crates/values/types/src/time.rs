@@ -24,6 +24,16 @@ struct Civil {
     millis: i64,
 }
 
+/// The days from 1970-01-01 to a date; the inverse of [`Timestamp::civil`]. Years begin in March, so that the leap day is
+/// a year's last.
+pub(crate) fn days(year: i64, month: i64, day: i64) -> i64 {
+    let shifted = if month < 3 { year - 1 } else { year };
+    let in_era = shifted.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = in_era * 365 + in_era / 4 - in_era / 100 + day_of_year;
+    shifted.div_euclid(400) * 146_097 + day_of_era - 719_468
+}
+
 impl Timestamp {
     /// The system's clock now.
     #[must_use]
@@ -75,13 +85,7 @@ impl Timestamp {
         if parts.next().is_some() || !(1..=12).contains(&month) {
             return None;
         }
-        // The inverse of `civil`: years begin in March, so that the leap day is a year's last.
-        let shifted = if month < 3 { year - 1 } else { year };
-        let in_era = shifted.rem_euclid(400);
-        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-        let day_of_era = in_era * 365 + in_era / 4 - in_era / 100 + day_of_year;
-        let days = shifted.div_euclid(400) * 146_097 + day_of_era - 719_468;
-        let date = Self(days * DAY);
+        let date = Self(days(year, month, day) * DAY);
         // The 31st of a short month would be a day of the next.
         let civil = date.civil();
         (civil.month == usize::try_from(month).ok()? && civil.day == day).then_some(date)
@@ -94,6 +98,11 @@ impl Timestamp {
         let weekday = WEEKDAYS[usize::try_from(self.0.div_euclid(DAY).rem_euclid(7)).unwrap_or(0)];
         let month = MONTHS[c.month - 1];
         format!("{weekday}, {} {month} {} {:02}:{:02}:{:02} +0000", c.day, c.year, c.hour, c.minute, c.second)
+    }
+
+    /// The year of the date in UTC.
+    pub(crate) fn year(self) -> i64 {
+        self.civil().year
     }
 
     /// The proleptic Gregorian date: days since 0000-03-01 counted in eras of 400 years

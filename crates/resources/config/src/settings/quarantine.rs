@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::choice::choice;
-use crate::names::WebUrl;
+use crate::names::{TimeZone, WebUrl};
 use crate::schema::settings;
 
 settings! {
@@ -12,8 +12,11 @@ settings! {
         /// When recipients are told by mail what has been held since they were told last. Who has nothing
         /// new gets no mail. With `listen.web`, the mail has a link that opens their quarantine once.
         digest: Digest = "daily";
-        /// The hour of the day, in UTC, at which digests go out.
+        /// The hour of the day, in `time_zone`, at which digests go out.
         digest_hour: u8 = 6, 0 ..= 23;
+        /// How times are shown in digests and on the pages. The names are those of the system's time zone database
+        /// (`timedatectl list-timezones`).
+        time_zone: TimeZone = "local";
         /// How long the link in a digest is good.
         link_for: Duration = "7 d", "1 h" ..= "30 d";
     }

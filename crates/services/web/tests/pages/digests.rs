@@ -1,12 +1,14 @@
 //! Digests: what they tell, to whom, and only once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use postern_message::{Bounds, Fields, Summary};
 use postern_signin::Clock as _;
+use postern_types::Zone;
 use postern_web::SentTo;
 
-use super::world::{ANN, BOB, WEEK, World, address, confirm, link_in, world};
+use super::world::{ANN, BOB, WEEK, World, address, confirm, link_in, world, world_with};
 
 async fn send_all(world: &World) -> Vec<(String, u64, SentTo)> {
     let now = world.clock.now();
@@ -97,4 +99,26 @@ async fn a_preview_sends_nothing_and_its_link_opens_nothing() {
     assert!(text.contains("offer") && text.contains("/q/…"), "{text}");
     assert!(world.mailbox(ANN).await.is_empty());
     assert_eq!(world.digests.due(now, None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn times_are_shown_as_the_clock_on_the_wall_shows_them() {
+    // Two hours east of UTC, all year round.
+    let counts = [0_u32, 0, 0, 0, 1, 5].map(u32::to_be_bytes).concat();
+    let clock = [&7200_i32.to_be_bytes()[..], &[1, 0], b"CEST\0"].concat();
+    let zone = Zone::parse(&[b"TZif".as_slice(), &[0; 16], &counts, &clock].concat()).unwrap();
+    let world = world_with(|settings| settings.zone = Arc::new(zone.clone())).await;
+    let id = world.hold_simple("an offer").await;
+    let shown = zone.show(world.clock.now());
+    assert!(shown.ends_with(" CEST"), "{shown}");
+    world.clock.advance(Duration::from_secs(60));
+    send_all(&world).await;
+    let mail = world.mailbox(ANN).await.pop().unwrap();
+    let text = Summary::read(mail.as_bytes(), &Bounds::default()).text.unwrap();
+    assert!(text.contains(&format!("Came: {shown}")), "{text}");
+    let mut ann = world.inside(ANN).await;
+    for path in ["/quarantine".to_owned(), format!("/quarantine/{}", id.as_i64())] {
+        let page = ann.get(&path).await.unwrap().body;
+        assert!(page.contains(&shown) && !page.contains("UTC"), "{page}");
+    }
 }

@@ -81,11 +81,12 @@ pub async fn world_with(change: impl FnOnce(&mut Settings)) -> World {
     let ids = Arc::new(TraceIds::new(1));
     let links = LinkSettings { url: PublicUrl::parse(&url).unwrap(), lasts: WEEK };
     let host = domain("mx.example.test");
-    let digests = Digests::new(store.clone(), Arc::clone(&ids), host.clone(), Some(links));
     let mut settings = Settings { url: PublicUrl::parse(&url).unwrap(), ..Settings::new(&host) };
     // Here everybody comes from loopback.
     settings.proxies.clear();
     change(&mut settings);
+    let zone = Arc::clone(&settings.zone);
+    let digests = Digests::new(store.clone(), Arc::clone(&ids), host.clone(), Some(links), zone);
     let own = settings.proxies.iter().copied().collect();
     let shutdown = Shutdown::new();
     let service = Service::new(Parts {
