@@ -44,7 +44,8 @@ impl Explain {
         let ids = trace_ids(&content);
         if ids.is_empty() {
             return Err(Failure::Finding(format!(
-                "{} is neither a trace id nor a message that came through a Postern: no Received field has a trace id",
+                "{} is neither a trace id nor a message that came through a Postern: no Received or X-Postern-Trace field has a \
+                 trace id",
                 self.what
             )));
         }
@@ -130,12 +131,17 @@ pub(super) fn read(name: &str) -> Result<Vec<u8>, Failure> {
     Ok(content)
 }
 
-/// What may be our trace ids: those in `Received` fields, the latest first (rfc5321 §4.4: `id String`).
+/// What may be our trace ids: those in `Received` fields, the latest first (rfc5321 §4.4: `id String`), and those in the field
+/// that the milter adds, for which the MTA's own `Received` has another id.
 fn trace_ids(message: &[u8]) -> Vec<TraceId> {
-    let fields = Fields::with_limit(message, usize::MAX).filter(|field| field.is("Received"));
+    let fields = Fields::with_limit(message, usize::MAX);
     let mut ids = Vec::new();
-    for field in fields.take(IDS_MAX) {
+    for field in fields.filter(|field| field.is("Received") || field.is("X-Postern-Trace")).take(IDS_MAX) {
         let value = String::from_utf8_lossy(&field.value()).into_owned();
+        if field.is("X-Postern-Trace") {
+            ids.extend(TraceId::parse(value.trim()).ok());
+            continue;
+        }
         let words: Vec<&str> = value.split(|c: char| c.is_whitespace() || c == ';').collect();
         let named = words.windows(2).filter(|pair| pair[0] == "id");
         ids.extend(named.filter_map(|pair| TraceId::parse(pair[1]).ok()));
@@ -171,6 +177,14 @@ impl std::fmt::Display for Story {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_the_milter_let_pass_has_its_trace_id_in_a_field_of_its_own() {
+        let message = b"Received: from x by mx.example.org (Postfix) with ESMTP id 4F2A; x\r\nSubject: x\r\n\
+            X-Postern-Trace: 06y5ygaw1em01\r\nx-postern-trace: nonsense\r\n\r\nX-Postern-Trace: 06y5ygaw1em02\r\n";
+        let ids: Vec<String> = trace_ids(message).iter().map(ToString::to_string).collect();
+        assert_eq!(ids, ["06y5ygaw1em01"]);
+    }
 
     #[test]
     fn trace_ids_are_found_in_received_fields() {
