@@ -5,9 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use libfuzzer_sys::fuzz_target;
-use postern_dialup::{
-    Likelihood, Neighbour, Observation, Smtp, Weights, neighbours_matter, read_samples, score, smtp_matters,
-};
+use postern_dialup::{Likelihood, Looked, Neighbour, Observation, Smtp, Weights, read_samples, score};
 
 fuzz_target!(|data: &[u8]| {
     let [a, b, c, d, own, text @ ..] = data else { return };
@@ -33,7 +31,9 @@ fuzz_target!(|data: &[u8]| {
 fn look(observation: &Observation) {
     let weights = Weights::default();
     let assessment = score(observation, &weights);
-    let _ = (neighbours_matter(observation, &weights), smtp_matters(observation, &weights));
+    let looked = Looked::at(observation);
+    assert_eq!(looked.score(&weights), assessment);
+    let _ = (looked.neighbours_matter(&weights), looked.smtp_matters(&weights));
     assert!(assessment.likelihood.percent() <= 100);
     assert_eq!(assessment.is_dialup(), assessment.likelihood >= Likelihood::THRESHOLD);
     assert!(observation.names.iter().any(|name| !name.is_empty()) || assessment.likelihood.percent() == 0);
