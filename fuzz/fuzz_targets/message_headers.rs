@@ -48,7 +48,11 @@ fuzz_target!(|data: &[u8]| {
     let [cut, message @ ..] = data else { return };
     let length = header(message, *cut);
     let fields: Vec<_> = Fields::with_limit(message, 50).collect();
-    assert_eq!(Fields::with_limit(&message[..length], 50).collect::<Vec<_>>(), fields, "a field from the body");
+    assert_eq!(
+        Fields::with_limit(&message[..length], 50).collect::<Vec<_>>(),
+        fields,
+        "a field from the body"
+    );
     for field in &fields {
         assert!(!field.value().iter().any(|b| matches!(b, b'\r' | b'\n')));
     }

@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use postern_milter::{Actions, Answer, Change, Event, LARGEST_PACKET, Packets, Reply, Session, Steps, Wanted};
+use postern_milter::{
+    Actions, Answer, Change, Event, LARGEST_PACKET, Packets, Reply, Session, Steps, Wanted,
+};
 
 /// Each one of them, so that no seed is refused for what it offers.
 const ACTIONS: Actions = Actions::from_bits(0x1ff);

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use postern_pop3::{
-    Channel, Cleartext, Denial, Entry, Event, Maildrop, Session, Settings, UniqueId, Wanted,
-};
+use postern_pop3::{Channel, Cleartext, Denial, Entry, Event, Maildrop, Session, Settings, UniqueId, Wanted};
 use postern_types::Domain;
 
 const MAIL: &[u8] = b"Subject: x\r\n\r\n.\r\n..\n.\r\ra\r\0\n.\n\r.";

@@ -45,10 +45,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<String, Failure> {
     Err(format!("crashed: {} (inputs in fuzz/artifacts)", crashed.join(", ")))
 }
 
-/// That every target still compiles, without a warning. They are a workspace of their own, so nothing else looks at
+/// That every target is formatted and still compiles, without a warning. They are a workspace of their own, so nothing else looks at
 /// them; what the workspace above has built is used again.
 pub(crate) fn check() -> Result<String, Failure> {
     let manifest = root().join("fuzz/Cargo.toml");
+    demand(&mut cargo("fmt --check --manifest-path fuzz/Cargo.toml"), "")?;
     let mut command = cargo("clippy --bins --quiet --manifest-path fuzz/Cargo.toml");
     if std::env::var_os("CARGO_TARGET_DIR").is_none() {
         command.arg("--target-dir").arg(root().join("target"));
