@@ -144,6 +144,15 @@ impl std::fmt::Display for Report {
         for record in &self.records {
             writeln!(f, "  {record}")?;
         }
-        writeln!(f, "\nThen: `postern serve`, and `postern doctor` once the records are published.")
+        let start = if has_unit(&self.config) { "systemctl enable --now postern" } else { "postern serve" };
+        writeln!(f, "\nThen: `{start}`, and `postern doctor` once the records are published.")
     }
+}
+
+/// Whether systemd runs here and has our unit, which reads this configuration.
+fn has_unit(config: &Path) -> bool {
+    let units = ["/usr/lib/systemd/system/postern.service", "/etc/systemd/system/postern.service"];
+    config == Path::new(crate::file::PLACES[1])
+        && Path::new("/run/systemd/system").is_dir()
+        && units.iter().any(|unit| Path::new(unit).exists())
 }
