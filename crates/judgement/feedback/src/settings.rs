@@ -49,6 +49,12 @@ impl Exempt {
         self.0.store(Arc::new(addresses));
     }
 
+    /// What is left of the addresses on the list: who is exempt now and was blocked before is not turned away.
+    #[must_use]
+    pub fn spare(&self, listed: &AddressSet) -> AddressSet {
+        listed.without(&self.0.load())
+    }
+
     pub(crate) fn contains(&self, ip: std::net::IpAddr) -> bool {
         self.0.load().contains(ip)
     }

@@ -94,6 +94,33 @@ async fn whom_the_operator_allows_is_never_blocked() {
 }
 
 #[tokio::test]
+async fn who_was_blocked_before_it_was_allowed_is_let_in() {
+    let house = House::new();
+    for ip in ["192.0.2.1", "192.0.2.9", "2001:db8::1"] {
+        (0..3).for_each(|_| house.strike(ip));
+        assert!(house.blocked(ip).await);
+    }
+    let listed = house.store.listed_networks(ListKind::Feedback, Timestamp::now()).await.unwrap();
+    let allowed = ["192.0.2.0/29", "2001:db8::/32"].map(|network| Network::parse(network).unwrap());
+    house.exempt.set(allowed.into_iter().collect());
+    let left = house.exempt.spare(&listed);
+    let turned_away = |ip: &str| left.contains(ip.parse().unwrap());
+    assert!(!turned_away("192.0.2.1") && !turned_away("2001:db8::1") && turned_away("192.0.2.9"));
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_dropped_and_counted() {
+    // Nobody reads the line.
+    let (feedback, _writer) = Feedback::new(Exempt::default());
+    let trace = TraceIds::new(1).next(Timestamp::now());
+    let ip = "192.0.2.1".parse().unwrap();
+    for _ in 0..5_000 {
+        feedback.report(Report { ip, trace, outcome: Outcome::Clean, domains: 0, provider: false });
+    }
+    assert_eq!(feedback.dropped(), 5_000 - 4_096);
+}
+
+#[tokio::test]
 async fn a_host_that_people_write_from_is_spared() {
     let house = House::new();
     for _ in 0..6 {

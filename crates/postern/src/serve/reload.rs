@@ -51,7 +51,7 @@ pub(crate) async fn lists(shared: &Shared) {
     };
     let settings = compose::gate::settings(&shared.config.load(), &shared.own);
     match shared.gate.reload(lists.with(settings)).await {
-        Ok(()) => shared.gate.set_feedback(lists.feedback),
+        Ok(()) => shared.gate.set_feedback(shared.exempt.spare(&lists.feedback)),
         Err(error) => tracing::error!(%error, "the lists cannot be read: the old ones stay in use"),
     }
 }

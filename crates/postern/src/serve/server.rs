@@ -131,13 +131,13 @@ impl Shared {
         let lists = Lists::load(&store).await?;
         let gate = Gate::new(lists.with(compose::gate::settings(&config, &own)), dns.clone(), events.clone());
         let gate = gate.map_err(|error| Failure::Finding(error.to_string()))?;
-        gate.set_feedback(lists.feedback);
+        let exempt = Exempt::new(compose::feedback::exempt(&config));
+        gate.set_feedback(exempt.spare(&lists.feedback));
         let domains = upkeep::domains(&store).await?;
         let prober = prober(compose::probe::settings(&config, &own), dns, &store, &events).await?;
         prober.set_domains(domains.iter().cloned());
         gate.set_domains(domains);
         gate.set_prober(prober.clone());
-        let exempt = Exempt::new(compose::feedback::exempt(&config));
         Ok(Self {
             gate,
             prober,

@@ -1,5 +1,6 @@
 //! What goes on beside the sessions: measuring, looking at files and lists, throwing away what is old.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use postern_events::{Event, Pressure as EventPressure};
@@ -47,6 +48,7 @@ async fn measure(shared: Shared) {
         let level = shared.pressure.report(Input::StoreQueue, waiting);
         let metrics = shared.events.metrics();
         metrics.store_queue.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        metrics.feedback_dropped.inner().fetch_max(shared.feedback.dropped(), Ordering::Relaxed);
         if let Ok(space) = shared.disk.space(Instant::now()) {
             metrics.store_free_bytes.set(i64::try_from(space.free).unwrap_or(i64::MAX));
         }

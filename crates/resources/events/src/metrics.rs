@@ -133,6 +133,8 @@ metrics! {
     store_free_bytes: Gauge = "postern_store_free_bytes";
     /// 1 for the load level that holds now, 0 for the others.
     pressure: Each<Pressure, Gauge> = "postern_pressure";
+    /// Reports to the feedback list that were dropped because too many came at once.
+    feedback_dropped: Counter = "postern_feedback_reports_dropped";
     /// Log lines dropped because whatever reads the log was too slow.
     log_dropped: Counter = "postern_log_lines_dropped";
 }

@@ -108,6 +108,15 @@ impl AddressSet {
         self.v4.is_empty() && self.v6.is_empty()
     }
 
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        Self {
+            v4: difference(&self.v4, &other.v4, |ip| ip.checked_sub(1), |ip| ip.checked_add(1)),
+            v6: difference(&self.v6, &other.v6, |ip| ip.checked_sub(1), |ip| ip.checked_add(1)),
+        }
+    }
+
     /// How many disjoint ranges the set has come down to.
     #[must_use]
     pub fn ranges(&self) -> usize {
@@ -147,6 +156,30 @@ fn in_ranges<T: Ord + Copy>(ranges: &[(T, T)], ip: T) -> bool {
     after > 0 && ip <= ranges[after - 1].1
 }
 
+/// The ranges without what is in others; both are sorted and disjoint.
+fn difference<T: Ord + Copy>(
+    ranges: &[(T, T)],
+    others: &[(T, T)],
+    before: impl Fn(T) -> Option<T>,
+    behind: impl Fn(T) -> Option<T>,
+) -> Vec<(T, T)> {
+    let mut left = Vec::with_capacity(ranges.len());
+    for &(first, last) in ranges {
+        let mut from = Some(first);
+        let near = others.partition_point(|&(_, end)| end < first);
+        for &(start, end) in others[near..].iter().take_while(|&&(start, _)| start <= last) {
+            if let (Some(first), Some(last)) = (from, before(start))
+                && first <= last
+            {
+                left.push((first, last));
+            }
+            from = behind(end);
+        }
+        left.extend(from.filter(|&from| from <= last).map(|from| (from, last)));
+    }
+    left
+}
+
 /// Sorts the ranges and joins those that overlap.
 fn merge<T: Ord + Copy>(ranges: &mut Vec<(T, T)>) {
     ranges.sort_unstable();
@@ -166,6 +199,53 @@ mod tests {
 
     fn set(networks: &[&str]) -> AddressSet {
         networks.iter().map(|n| Network::parse(n).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_set_can_be_taken_out_of_another() {
+        let whole = set(&[
+            "192.0.2.0/24",
+            "198.51.100.7",
+            "203.0.113.0/24",
+            "255.255.255.0/24",
+            "2001:db8::/32",
+            "::/64",
+        ]);
+        let out = set(&[
+            "192.0.2.0/25",
+            "192.0.2.200",
+            "198.51.100.0/24",
+            "255.255.255.255",
+            "0.0.0.0/8",
+            "2001:db8:1::/48",
+        ]);
+        let left = whole.without(&out);
+        for (ip, inside) in [
+            ("192.0.2.127", false),
+            ("192.0.2.128", true),
+            ("192.0.2.199", true),
+            ("192.0.2.200", false),
+            ("192.0.2.201", true),
+            ("192.0.2.255", true),
+            ("198.51.100.7", false),
+            ("203.0.113.0", true),
+            ("255.255.255.254", true),
+            ("255.255.255.255", false),
+            ("2001:db8:0:ffff::", true),
+            ("2001:db8:1::", false),
+            ("2001:db8:2::", true),
+            ("::", true),
+        ] {
+            assert_eq!(left.contains(ip.parse().unwrap()), inside, "{ip}");
+        }
+        assert_eq!(whole.without(&AddressSet::default()).ranges(), whole.ranges());
+        let everything = set(&["0.0.0.0/0", "::/0"]);
+        assert!(whole.without(&everything).is_empty());
+        let all_but_one = everything.without(&set(&["0.0.0.0", "255.255.255.255"]));
+        assert!(
+            all_but_one.contains("0.0.0.1".parse().unwrap())
+                && !all_but_one.contains("0.0.0.0".parse().unwrap())
+        );
     }
 
     #[test]
