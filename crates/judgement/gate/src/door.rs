@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use arc_swap::ArcSwap;
 use postern_events::RefusedWhy;
-use postern_policy::{Evidence, Policy, Profile, RecipientVerdict, Record, Stage, Verdict, judge};
+use postern_policy::{Evidence, Policy, Profile, RecordView, Stage, Verdict, VerdictView, judge};
 use postern_store::{Outcome, TraceRecord};
 use postern_types::{Refusal, Timestamp, TraceId};
 
@@ -50,7 +50,8 @@ impl TurnedAway {
     pub fn record(self, helo: String) -> TraceRecord {
         let Self { refusal, trace, evidence, verdict, .. } = self;
         let permanent = refusal.reply.code.is_permanent();
-        let verdicts = vec![RecipientVerdict { verdict, ..RecipientVerdict::default() }];
+        let judged = VerdictView::new(String::new(), &verdict, &evidence, &evidence);
+        let record = RecordView { evidence: &evidence, verdicts: vec![judged] }.to_json();
         TraceRecord {
             id: trace,
             at: Timestamp::now(),
@@ -62,8 +63,7 @@ impl TurnedAway {
             reply: refusal.reply.to_string(),
             size: 0,
             duration_us: 0,
-            // Plain data with string keys: serialising it cannot fail.
-            evidence: serde_json::to_string(&Record { evidence, verdicts }).unwrap_or_default(),
+            evidence: record,
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use postern_policy::{Action, Evidence, Listed, Profile, RecipientVerdict, Stage, Verdict};
+use postern_policy::{Action, Evidence, Listed, Profile, RecordView, Stage, Verdict, VerdictView};
 use postern_store::{AccountId, MessageCopy};
 use postern_types::{Address, Refusal, Timestamp, TraceId};
+
+use crate::Collector;
 
 /// The field that marks a message which is delivered although something speaks against it.
 pub const MARK: &str = "X-Postern-Verdict";
@@ -127,12 +129,20 @@ impl Judged {
         }
     }
 
-    /// Its verdict for the trace; `known` is what is known in the end.
-    #[must_use]
-    pub fn record(&self, known: &Evidence) -> RecipientVerdict {
+    fn view<'a>(&'a self, known: &'a Evidence) -> VerdictView<'a> {
         // With the header known everybody was judged again, on all of it.
         let seen = if self.verdict.stage == Stage::Data { known } else { &self.seen };
-        RecipientVerdict::new(self.address.to_string(), self.verdict.clone(), seen, known)
+        VerdictView::new(self.address.to_string(), &self.verdict, seen, known)
+    }
+}
+
+impl Collector {
+    /// Evidence and verdicts so far, as the trace holds them: a [`Record`](postern_policy::Record) in JSON.
+    #[must_use]
+    pub fn record<'a>(&'a self, judged: impl Iterator<Item = &'a Judged>) -> String {
+        let evidence = self.known();
+        let verdicts = judged.map(|judged| judged.view(evidence)).collect();
+        RecordView { evidence, verdicts }.to_json()
     }
 }
 

@@ -33,6 +33,6 @@ pub use forged::Vouching;
 pub use judge::{could_change, judge};
 pub use policy::{Mode, Points, Policy, Rule, RuleAction, Rules, Thresholds, ZoneRule};
 pub use profile::{About, Ceiling, Listed, Profile};
-pub use record::{RecipientVerdict, Record};
+pub use record::{RecipientVerdict, Record, RecordView, VerdictView};
 pub use test::{Answer, Entry, Reach, Stage, Test};
 pub use verdict::{Action, ActionKind, Decision, Reason, Refused, Standing, Verdict};

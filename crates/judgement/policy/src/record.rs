@@ -37,8 +37,48 @@ impl RecipientVerdict {
     /// transaction's evidence in the end, tells a judge at that stage.
     #[must_use]
     pub fn new(recipient: String, verdict: Verdict, seen: &Evidence, known: &Evidence) -> Self {
-        let same = seen.tells_the_same(known, verdict.stage);
-        Self { recipient, verdict, then: (!same).then(|| Box::new(seen.clone())) }
+        let then = seen_before(&verdict, seen, known).map(|seen| Box::new(seen.clone()));
+        Self { recipient, verdict, then }
+    }
+}
+
+/// `seen`, where it is not what `known` tells a judge at the verdict's stage.
+fn seen_before<'a>(verdict: &Verdict, seen: &'a Evidence, known: &Evidence) -> Option<&'a Evidence> {
+    (!seen.tells_the_same(known, verdict.stage)).then_some(seen)
+}
+
+/// A [`Record`] of what lives elsewhere: it is written only, as the same JSON.
+#[derive(Debug, Serialize)]
+pub struct RecordView<'a> {
+    /// What was seen.
+    pub evidence: &'a Evidence,
+    /// What followed.
+    pub verdicts: Vec<VerdictView<'a>>,
+}
+
+/// A [`RecipientVerdict`] of what lives elsewhere.
+#[derive(Debug, Serialize)]
+pub struct VerdictView<'a> {
+    recipient: String,
+    verdict: &'a Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    then: Option<&'a Evidence>,
+}
+
+impl<'a> VerdictView<'a> {
+    /// As [`RecipientVerdict::new`].
+    #[must_use]
+    pub fn new(recipient: String, verdict: &'a Verdict, seen: &'a Evidence, known: &Evidence) -> Self {
+        Self { recipient, verdict, then: seen_before(verdict, seen, known) }
+    }
+}
+
+impl RecordView<'_> {
+    /// As the trace holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Plain data with string keys: serialising it cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 

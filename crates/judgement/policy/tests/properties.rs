@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 
 use postern_policy::{
     ActionKind, Ceiling, Change, Client, Evidence, Fact, Finding, Helo, Listed, Message, Mode, Outcome,
-    Points, Policy, Profile, Rdns, Reach, RecipientVerdict, Record, Rule, RuleAction, Stage, Standing, Test,
-    Thresholds, Verdict, ZoneRule, differences, explain, judge,
+    Points, Policy, Profile, Rdns, Reach, RecipientVerdict, Record, RecordView, Rule, RuleAction, Stage,
+    Standing, Test, Thresholds, Verdict, VerdictView, ZoneRule, differences, explain, judge,
 };
 use postern_types::ReversePath;
 use proptest::prelude::*;
@@ -308,6 +308,9 @@ proptest! {
         let record = Record { evidence: known, verdicts: vec![judged] };
         let stored: Record = serde_json::from_str(&json(&record)).unwrap();
         prop_assert_eq!(json(&stored), json(&record));
+        let view = VerdictView::new("a@b.test".into(), &record.verdicts[0].verdict, &e, &record.evidence);
+        let view = RecordView { evidence: &record.evidence, verdicts: vec![view] };
+        prop_assert_eq!(view.to_json(), json(&record));
         let policy: Policy = serde_json::from_str(&json(&p)).unwrap();
         let again = stored.replay(&stored.verdicts[0], &policy);
         prop_assert_eq!(json(&again), json(&record.verdicts[0].verdict));

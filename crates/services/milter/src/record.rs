@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Route, Stage as At};
 use postern_gate::Collector;
-use postern_policy::Record;
 use postern_store::{Outcome, TraceRecord, TracedRecipient};
 use postern_types::{Address, Refusal, Timestamp};
 
@@ -27,8 +26,6 @@ pub(crate) fn of(
         address: recipient.judged.address.to_string(),
         verdict: recipient.judged.verdict.action.kind().to_string(),
     });
-    let evidence = collector.known().clone();
-    let verdicts = transaction.verdicts(&evidence);
     TraceRecord {
         id: transaction.trace,
         at: Timestamp::now(),
@@ -40,7 +37,7 @@ pub(crate) fn of(
         reply,
         size: transaction.message.size,
         duration_us: micros(transaction.began.elapsed()),
-        evidence: json(&Record { evidence, verdicts }),
+        evidence: collector.record(transaction.judged()),
     }
 }
 
@@ -104,11 +101,6 @@ fn message_event<'a>(
 
 fn outcome(refusal: &Refusal) -> Outcome {
     if refusal.reply.code.is_permanent() { Outcome::Refused } else { Outcome::Deferred }
-}
-
-/// Plain data with string keys: serialising it cannot fail.
-fn json(record: &Record) -> String {
-    serde_json::to_string(record).unwrap_or_default()
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use postern_gate::{Judged, Known, Placement, Seen};
-use postern_policy::{Evidence, RecipientVerdict};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
 use postern_types::{Refusal, ReversePath, TraceId};
 
@@ -105,10 +104,10 @@ impl Transaction {
         self.refusal = Some(refusal.clone());
     }
 
-    /// The verdicts so far, for the trace; `known` is what is known in the end.
-    pub(crate) fn verdicts(&self, known: &Evidence) -> Vec<RecipientVerdict> {
+    /// All recipients that were judged.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = &Judged> {
         let open = self.recipients.iter().map(|recipient| &recipient.judged);
-        open.chain(&self.refused_by).map(|judged| judged.record(known)).collect()
+        open.chain(&self.refused_by)
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use postern_events::{Event as Happened, MessageEvent, Stage as At};
 use postern_feedback::Taken;
-use postern_policy::Record;
 use postern_smtp::server::Close;
 use postern_store::{Outcome, TraceRecord, TracedRecipient};
 use postern_types::{Address, Refusal, Reply, Timestamp};
@@ -146,11 +145,7 @@ impl Session {
 
     /// Evidence and verdicts as JSON.
     fn judgement(&self, transaction: Option<&Transaction>) -> String {
-        let evidence = self.collector.known().clone();
-        let verdicts = transaction.map(|transaction| transaction.verdicts(&evidence)).unwrap_or_default();
-        let record = Record { evidence, verdicts };
-        // Plain data with string keys: serialising it cannot fail.
-        serde_json::to_string(&record).unwrap_or_default()
+        self.collector.record(transaction.into_iter().flat_map(Transaction::judged))
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use postern_gate::{Judged, Placement, Seen};
 use postern_message::HeaderCollector;
-use postern_policy::{Evidence, RecipientVerdict};
 use postern_smtp::command::{Mail, Rcpt};
 use postern_store::{AccountId, BodyWriter, TracedRecipient};
 use postern_types::{Refusal, TraceId};
@@ -129,10 +128,10 @@ impl Transaction {
         }
     }
 
-    /// The verdicts so far, for the trace; `known` is what is known in the end.
-    pub(crate) fn verdicts(&self, known: &Evidence) -> Vec<RecipientVerdict> {
+    /// All recipients that were judged.
+    pub(crate) fn judged(&self) -> impl Iterator<Item = &Judged> {
         let open = self.recipients.iter().map(|recipient| &recipient.judged);
-        open.chain(&self.refused_by).map(|judged| judged.record(known)).collect()
+        open.chain(&self.refused_by)
     }
 
     /// Remembers a refused recipient.
