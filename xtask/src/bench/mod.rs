@@ -34,7 +34,7 @@ const BLOCKED: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
 const POSTFIX: &str = "Postfix + Dovecot";
 const POSTERN: &str = "Postern";
 
-const PARTS: [&str; 6] = ["mailbox", "proxy", "blocked", "flood", "idle", "large"];
+const PARTS: [&str; 7] = ["mailbox", "gate", "proxy", "blocked", "flood", "idle", "large"];
 
 struct Bench {
     /// Postern's program, unless only Postfix is measured.
@@ -101,6 +101,7 @@ impl Bench {
                 self.mailbox("mailbox, 50 sessions", Shape { messages: 5000 / self.divisor, sessions: 50 })?;
                 self.mailbox("mailbox, 1 session", Shape { messages: 1000 / self.divisor, sessions: 1 })
             }
+            "gate" => self.gate(Shape { messages: 5000 / self.divisor, sessions: 50 }),
             "proxy" => self.proxy(Shape { messages: 5000 / self.divisor, sessions: 50 }),
             "blocked" => self.blocked(20_000 / self.divisor),
             "flood" => self.flood(1000 / self.divisor),
@@ -123,6 +124,28 @@ impl Bench {
             // Accepted is delivered: nothing to wait for.
             let run = deliver(&peer, test, POSTERN, ports.smtp, shape, &|_| Ok(()))?;
             self.take(run, load::count_by_pop3(ports.pop3)?, shape)?;
+        }
+        Ok(())
+    }
+
+    /// What the gate's tests cost: with none of them, and with all that are made by default.
+    fn gate(&mut self, shape: Shape) -> Result<(), Failure> {
+        let Some(program) = self.program.clone() else { return Ok(()) };
+        let tests = [(postern::Tests::Off, "Postern, every test off"), (postern::Tests::Default, POSTERN)];
+        let mut costs = Vec::new();
+        for (tests, name) in tests {
+            let mut peer = Peer::new("postern")?;
+            let role = (postern::Role::Mailboxes, tests);
+            let ports = postern::start(&mut peer, &program, role, self.dns)?;
+            let run = deliver(&peer, "gate, 50 sessions", name, ports.smtp, shape, &|_| Ok(()))?;
+            costs.push(run.cost.cpu * 1000.0 / run.messages as f64);
+            self.take(run, load::count_by_pop3(ports.pop3)?, shape)?;
+        }
+        if let [without, with] = costs[..] {
+            self.note(format!(
+                "The gate's tests cost {:.3} ms of the processor for each message.",
+                with - without
+            ));
         }
         Ok(())
     }
@@ -191,7 +214,7 @@ impl Bench {
     fn postern(&self, role: postern::Role) -> Result<Option<(Peer, postern::Ports)>, Failure> {
         let Some(program) = &self.program else { return Ok(None) };
         let mut peer = Peer::new("postern")?;
-        let ports = postern::start(&mut peer, program, role, self.dns)?;
+        let ports = postern::start(&mut peer, program, (role, postern::Tests::Default), self.dns)?;
         Ok(Some((peer, ports)))
     }
 

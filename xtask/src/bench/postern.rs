@@ -11,7 +11,7 @@ use super::peer::{Peer, free_port};
 use super::postfix::ids;
 use super::{BLOCKED, DOMAIN, PASSWORD, USERS};
 use crate::step::build_program;
-use crate::{Failure, packages};
+use crate::{Failure, packages, root};
 
 /// What Postern does with mail.
 #[derive(Clone, Copy)]
@@ -20,6 +20,15 @@ pub(super) enum Role {
     Mailboxes,
     /// Passes it on, session by session, to the server on this port.
     Proxy(u16),
+}
+
+/// Which tests of the gate are made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tests {
+    /// Those that are made by default.
+    Default,
+    /// None.
+    Off,
 }
 
 pub(super) struct Ports {
@@ -34,7 +43,12 @@ pub(super) fn build() -> Result<PathBuf, Failure> {
 }
 
 /// Makes the domain and the accounts with the command line, then serves.
-pub(super) fn start(peer: &mut Peer, program: &Path, role: Role, dns: u16) -> Result<Ports, Failure> {
+pub(super) fn start(
+    peer: &mut Peer,
+    program: &Path,
+    (role, tests): (Role, Tests),
+    dns: u16,
+) -> Result<Ports, Failure> {
     let ports = Ports { smtp: free_port()?, pop3: free_port()? };
     // As root it wants a user to become, and that one must own the data.
     let user = if packages::is_root() { "user = \"nobody\"" } else { "" };
@@ -63,7 +77,7 @@ servers = [\"127.0.0.1:{dns}\"]
         peer.path("data").display(),
         ports.smtp,
         ports.pop3,
-    );
+    ) + &switched(tests)?;
     let configuration = peer.write("postern.toml", &text)?.display().to_string();
     let run = |words: &[&str], input: &str| postern(program, &configuration, words, input);
     match role {
@@ -79,6 +93,19 @@ servers = [\"127.0.0.1:{dns}\"]
     peer.wait_for(ports.smtp)?;
     peer.wait_for(ports.pop3)?;
     Ok(ports)
+}
+
+/// The part of the configuration that switches tests off, whose names stand in the reference.
+fn switched(tests: Tests) -> Result<String, Failure> {
+    if tests == Tests::Default {
+        return Ok(String::new());
+    }
+    let path = root().join("docs/configuration.md");
+    let reference = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let (_, table) =
+        reference.split_once("### The tests").ok_or("docs/configuration.md has no table of tests")?;
+    let names = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    Ok(names.map(|name| format!("\n[gate.tests.{name}]\naction = \"off\"\n")).collect())
 }
 
 fn make_data(folder: &Path) -> Result<(), Failure> {
