@@ -12,7 +12,7 @@ pub const MAX_NEIGHBOURS: usize = 32;
 pub const MAX_NAME: usize = 255;
 
 /// What the DNS says about an address, and about the sender that it brings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Observation {
     /// The client's address.
     pub address: IpAddr,
@@ -58,7 +58,7 @@ pub struct SmtpBeside {
 }
 
 /// An address near the client's, and its PTR names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Neighbour {
     /// The address.
     pub address: IpAddr,

@@ -362,7 +362,9 @@ async fn about_sender(shared: Arc<Shared>, loaded: Arc<Loaded>, said: Said, dead
     let dialup = async {
         if loaded.asks(Test::Dialup) {
             let neighbours = loaded.settings.dialup_neighbours;
-            Some(dialup::find(&shared.dns, said.ip, neighbours, domain, probe.as_ref(), deadline).await)
+            let asked =
+                dialup::Asked { dns: &shared.dns, ip: said.ip, near: neighbours, memory: &shared.weighed };
+            Some(asked.find(domain, probe.as_ref(), deadline).await)
         } else {
             None
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Instant as Clock;
 
 use futures_util::future::{join, join_all};
-use postern_dialup::{Assessment, Looked, Neighbour, Observation, Smtp, Weights, score};
+use postern_dialup::{Looked, Neighbour, Observation, Smtp, Weights, score};
 use postern_dns::{Answer, Dns, MailHosts, Unknown};
 use postern_policy::{Fact, Finding, Outcome, Test};
 use postern_types::Domain;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::active::Probe;
 use crate::lookup::micros;
+use crate::weighed::{Memory, fact};
 
 /// Mail hosts of the sender's domain beyond these are not asked for their addresses.
 const MAIL_HOSTS: usize = 8;
@@ -55,21 +56,12 @@ impl Found {
     }
 }
 
-/// Whether the client is a dial-up host, as far as the DNS tells. `near` neighbours on each side are asked for their
-/// names; with `probe` a host in doubt is looked at more closely, so that it can be connected to.
-pub(crate) async fn find(
-    dns: &Dns,
-    ip: IpAddr,
-    near: u8,
-    sender: Option<&Domain>,
-    probe: Option<&Probe<'_>>,
-    deadline: Instant,
-) -> Found {
-    let began = Clock::now();
-    let answer = tokio::time::timeout_at(deadline, ask(dns, ip.to_canonical(), near, sender, probe)).await;
-    let late = || (unknown("the names of the address", Unknown::Timeout), None);
-    let ((outcome, fact), seen) = answer.unwrap_or_else(|_| late());
-    Found { finding: Finding { test: Test::Dialup, outcome, fact, micros: micros(began) }, seen }
+/// A client that may be a dial-up host, and whom to ask. `near` neighbours on each side are asked for their names.
+pub(crate) struct Asked<'a> {
+    pub(crate) dns: &'a Dns,
+    pub(crate) ip: IpAddr,
+    pub(crate) near: u8,
+    pub(crate) memory: &'a Memory,
 }
 
 /// What the DNS says about the names of an address and of those around it.
@@ -84,12 +76,21 @@ pub struct DialupNames {
 /// Asks for the names of an address and, where they could change the answer, of up to `near` neighbours on each
 /// side.
 pub async fn dialup_names(dns: &Dns, ip: IpAddr, near: u8, weights: &Weights) -> Answer<DialupNames> {
+    names(dns, ip, near, |observation| Looked::at(observation).neighbours_matter(weights)).await
+}
+
+async fn names(
+    dns: &Dns,
+    ip: IpAddr,
+    near: u8,
+    neighbours_matter: impl Fn(&Observation) -> bool,
+) -> Answer<DialupNames> {
     match dns.ptr(ip).await {
         Answer::Found { value, ttl } => {
             let names = value.iter().map(ToString::to_string).collect();
             let mut observation = Observation::new(ip, names);
             let mut unanswered = None;
-            if Looked::at(&observation).neighbours_matter(weights) {
+            if neighbours_matter(&observation) {
                 (observation.neighbours, unanswered) = neighbours(dns, ip, near).await;
             }
             Answer::Found { value: DialupNames { observation, unanswered }, ttl }
@@ -99,57 +100,64 @@ pub async fn dialup_names(dns: &Dns, ip: IpAddr, near: u8, weights: &Weights) ->
     }
 }
 
-async fn ask(
-    dns: &Dns,
-    ip: IpAddr,
-    near: u8,
-    sender: Option<&Domain>,
-    probe: Option<&Probe<'_>>,
-) -> ((Outcome, Fact), Option<Observation>) {
-    let weights = Weights::default();
-    let DialupNames { mut observation, unanswered } = match dialup_names(dns, ip, near, &weights).await {
-        Answer::Found { value, .. } => value,
-        Answer::NotFound(_) => {
-            return ((Outcome::Skipped, Fact::NotAsked { why: "the address has no name".into() }), None);
-        }
-        Answer::Unknown(why) => return (unknown("the names of the address", why), None),
-    };
-    let looked = Looked::at(&observation);
-    let assessment = looked.score(&weights);
-    let accused = assessment.is_dialup();
-    let doubtful = probe.is_some() && looked.smtp_matters(&weights);
-    let alone = (if accused { Outcome::Hit } else { Outcome::Clear }, fact(&assessment));
-    if !accused && (!doubtful || unanswered.is_some()) {
-        return (alone, None);
+impl Asked<'_> {
+    /// Whether it is a dial-up host, as far as the DNS tells. With `probe` a host in doubt is looked at more closely,
+    /// so that it can be connected to.
+    pub(crate) async fn find(
+        &self,
+        sender: Option<&Domain>,
+        probe: Option<&Probe<'_>>,
+        deadline: Instant,
+    ) -> Found {
+        let began = Clock::now();
+        let answer = tokio::time::timeout_at(deadline, self.ask(sender, probe)).await;
+        let late = || (unknown("the names of the address", Unknown::Timeout), None);
+        let ((outcome, fact), seen) = answer.unwrap_or_else(|_| late());
+        Found { finding: Finding { test: Test::Dialup, outcome, fact, micros: micros(began) }, seen }
     }
-    // What most neighbours are called might have cleared the host.
-    if let Some(why) = unanswered {
-        return (unknown("the names of neighbouring addresses", why), None);
-    }
-    match sender {
-        Some(domain) => match leads_here(dns, domain, ip).await {
-            Leads::Here => {
-                observation.sender_points_here = true;
-                ((Outcome::Clear, fact(&score(&observation, &weights))), None)
+
+    async fn ask(
+        &self,
+        sender: Option<&Domain>,
+        probe: Option<&Probe<'_>>,
+    ) -> ((Outcome, Fact), Option<Observation>) {
+        let (ip, memory) = (self.ip.to_canonical(), self.memory);
+        let matter = |observation: &Observation| memory.weigh(observation).neighbours_matter;
+        let DialupNames { mut observation, unanswered } = match names(self.dns, ip, self.near, matter).await {
+            Answer::Found { value, .. } => value,
+            Answer::NotFound(_) => {
+                return ((Outcome::Skipped, Fact::NotAsked { why: "the address has no name".into() }), None);
             }
-            Leads::Elsewhere => (alone, Some(observation)),
-            Leads::Unknown(why) if accused => (unknown(domain.as_str(), why), Some(observation)),
-            Leads::Unknown(_) => (alone, None),
-        },
-        None => (alone, Some(observation)),
+            Answer::Unknown(why) => return (unknown("the names of the address", why), None),
+        };
+        let weighed = memory.weigh(&observation);
+        let accused = weighed.accused;
+        let doubtful = probe.is_some() && weighed.smtp_matters;
+        let alone = (if accused { Outcome::Hit } else { Outcome::Clear }, weighed.fact.clone());
+        if !accused && (!doubtful || unanswered.is_some()) {
+            return (alone, None);
+        }
+        // What most neighbours are called might have cleared the host.
+        if let Some(why) = unanswered {
+            return (unknown("the names of neighbouring addresses", why), None);
+        }
+        match sender {
+            Some(domain) => match leads_here(self.dns, domain, ip).await {
+                Leads::Here => {
+                    observation.sender_points_here = true;
+                    ((Outcome::Clear, memory.weigh(&observation).fact.clone()), None)
+                }
+                Leads::Elsewhere => (alone, Some(observation)),
+                Leads::Unknown(why) if accused => (unknown(domain.as_str(), why), Some(observation)),
+                Leads::Unknown(_) => (alone, None),
+            },
+            None => (alone, Some(observation)),
+        }
     }
 }
 
 fn unknown(question: &str, why: Unknown) -> (Outcome, Fact) {
     (Outcome::Unknown, Fact::NoAnswer { question: question.to_owned(), why: why.to_string() })
-}
-
-fn fact(assessment: &Assessment) -> Fact {
-    Fact::Dialup {
-        likelihood: assessment.likelihood.percent(),
-        name: assessment.name.clone(),
-        because: assessment.reasons.iter().map(ToString::to_string).collect(),
-    }
 }
 
 /// The neighbours that have names; and why, when most could not be asked.

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::loaded::Loaded;
 use crate::lookup::Task;
+use crate::weighed::Memory;
 use crate::{Collector, GateError, Settings, Trust, ZoneReport, health};
 
 /// The gate. Clones are handles to the same one; its background work ends with the last of them.
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     feedback: ArcSwap<AddressSet>,
     pub(crate) domains: ArcSwap<HashSet<Domain>>,
     pub(crate) prober: ArcSwapOption<Prober>,
+    pub(crate) weighed: Memory,
     /// Watches the health of the DNS lists until it is dropped.
     watch: OnceLock<Task<()>>,
 }
@@ -79,6 +81,7 @@ impl Gate {
             feedback: ArcSwap::default(),
             domains: ArcSwap::default(),
             prober: ArcSwapOption::empty(),
+            weighed: Memory::default(),
             watch: OnceLock::new(),
         });
         let watch = health::watch(Arc::downgrade(&shared), Arc::clone(&shared.recheck));

@@ -40,6 +40,7 @@ mod reverse;
 mod sample;
 mod sender;
 mod settings;
+mod weighed;
 
 pub use collector::{Collector, Trust};
 pub use dialup::{DialupNames, dialup_names};
