@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use postern_net::{Stream, TlsAcceptor, TlsInfo};
@@ -11,6 +12,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const COMMAND_ROOM: usize = 1024;
 /// Room for a message's data: large reads cost fewer calls.
 const BODY_ROOM: usize = 32 * 1024;
+/// So many rooms for data that nobody uses are kept for the next who does.
+const SPARE_ROOMS: usize = 64;
+
+/// Rooms for data, lent to whoever reads a message: to allocate one for each costs more than to read into it.
+static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// A connection and its input buffer.
 pub(crate) struct Connection {
@@ -41,18 +47,25 @@ impl Connection {
 
     /// Reads what is there, waiting for the first byte. Empty: the client closed. Cancel-safe.
     pub(crate) async fn read(&mut self, expect: Expect) -> io::Result<&[u8]> {
-        let room = match expect {
-            Expect::Commands => COMMAND_ROOM,
-            Expect::Body => BODY_ROOM,
-        };
-        if self.input.capacity() != room {
-            self.input = Vec::with_capacity(room);
-        }
-        self.input.clear();
+        self.make_room(expect);
         let Some(stream) = &mut self.stream else { return Err(io::ErrorKind::NotConnected.into()) };
         // As much as there is room for: the vector never grows.
         stream.read_buf(&mut self.input).await?;
         Ok(&self.input)
+    }
+
+    fn make_room(&mut self, expect: Expect) {
+        match expect {
+            Expect::Commands if self.input.capacity() != COMMAND_ROOM => {
+                give_back(std::mem::replace(&mut self.input, Vec::with_capacity(COMMAND_ROOM)));
+            }
+            Expect::Body if self.input.capacity() != BODY_ROOM => {
+                let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                self.input = spare.unwrap_or_else(|| Vec::with_capacity(BODY_ROOM));
+            }
+            _ => {}
+        }
+        self.input.clear();
     }
 
     /// Writes all of `output` and empties it.
@@ -88,5 +101,16 @@ impl Connection {
             // Nothing depends on whether the client hears it.
             let _ = tokio::time::timeout(Duration::from_secs(1), stream.shutdown()).await;
         }
+    }
+}
+
+/// Keeps a room for data for the next message; any other is dropped.
+fn give_back(room: Vec<u8>) {
+    if room.capacity() != BODY_ROOM {
+        return;
+    }
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    if spare.len() < SPARE_ROOMS {
+        spare.push(room);
     }
 }
