@@ -1,6 +1,8 @@
-//! Honest mail during a flood of connections from a blocked address.
+//! Honest mail during a flood of connections from a blocked address; and, for comparison, during the same flood
+//! against a bare listener that only answers and closes: what remains is the machine's, not the server's.
 
-use std::net::Ipv4Addr;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,8 @@ pub(super) struct Flood {
     pub(super) idle: Latency,
     /// The same during it.
     pub(super) flooded: Latency,
+    /// The same while a bare listener beside the server is flooded.
+    pub(super) beside: Latency,
 }
 
 /// From the connection to the answer to QUIT, of one message after the other.
@@ -27,12 +31,42 @@ pub(super) struct Latency {
 pub(super) fn flood(port: u16, messages: usize) -> Result<Flood, Failure> {
     honest(port, messages / 5)?;
     let idle = honest(port, messages)?;
+    let (flooded, rate) = flooded(port, port, messages)?;
+    let (beside, _) = flooded_beside(port, messages)?;
+    Ok(Flood { rate, idle, flooded, beside })
+}
+
+/// Honest mail while a listener that does nothing but answer and close is flooded.
+fn flooded_beside(port: u16, messages: usize) -> Result<(Latency, f64), Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
+    let target = listener.local_addr().map_err(|error| error.to_string())?.port();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while let Ok((mut stream, _)) = listener.accept() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                // A flooder that has gone already has lost nothing.
+                let _ = stream.write_all(b"554 5.7.1 not you\r\n");
+            }
+        });
+        let measured = flooded(port, target, messages);
+        stop.store(true, Ordering::Relaxed);
+        // So that `accept` returns once more.
+        load::connect_from(Ipv4Addr::LOCALHOST, target)?;
+        measured
+    })
+}
+
+/// Honest mail while `target` is flooded, and the flood's rate.
+fn flooded(port: u16, target: u16, messages: usize) -> Result<(Latency, f64), Failure> {
     let (stop, turned_away) = (AtomicBool::new(false), AtomicUsize::new(0));
     let started = Instant::now();
     let (flooded, taken) = std::thread::scope(|scope| {
         let flood = scope.spawn(|| -> Result<(), Failure> {
             while !stop.load(Ordering::Relaxed) {
-                load::knock_once(BLOCKED, port)?;
+                load::knock_once(BLOCKED, target)?;
                 turned_away.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())
@@ -45,7 +79,7 @@ pub(super) fn flood(port: u16, messages: usize) -> Result<Flood, Failure> {
     });
     #[allow(clippy::cast_precision_loss, reason = "counts of a bench stay far below 2^52")]
     let rate = turned_away.into_inner() as f64 / taken.as_secs_f64();
-    Ok(Flood { rate, idle, flooded: flooded? })
+    Ok((flooded?, rate))
 }
 
 fn honest(port: u16, messages: usize) -> Result<Latency, Failure> {
