@@ -1,10 +1,12 @@
 //! Writing the log (WAL) back into the database, off the writer's path.
 //!
 //! Every [`Options::log_bytes`](crate::Options) of log, a thread of its own copies what is in it (a passive checkpoint: nobody
-//! waits). When it has caught up, the writer copies the little that came meanwhile, before its next
-//! group; then the log begins again from its start. Only when readers have kept the log from that for
+//! waits) and has the database synced. When it has caught up, the writer copies the little that came meanwhile, before
+//! its next group, and syncs that; then the log begins again from its start. Only when readers have kept the log from that for
 //! long, at [`HARD`] times as many bytes, the writer waits for them, for a moment.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -54,7 +56,8 @@ impl Log {
         let caught_up = Arc::new(AtomicBool::new(false));
         let (ask, asked) = mpsc::sync_channel(1);
         let done = Arc::clone(&caught_up);
-        let work = move || write_back(&connection, &asked, &done);
+        let database = Unclosed::open(dir)?;
+        let work = move || write_back(&connection, &database, &asked, &done);
         let thread = thread::Builder::new().name("store-checkpoint".into()).spawn(work);
         let thread = thread.map_err(|e| StoreError::io("starting the store's checkpoints", e))?;
         let page_size = page_size.cast_unsigned();
@@ -105,9 +108,25 @@ impl Log {
     }
 }
 
-fn write_back(connection: &Connection, asked: &Receiver<()>, caught_up: &AtomicBool) {
+/// The database's file beside SQLite's own descriptors. It is never closed: closing any descriptor of a file gives up
+/// the locks that this process has on it (fcntl(2)), those of SQLite's connections too, and another process could
+/// then remove the log under them.
+struct Unclosed(ManuallyDrop<File>);
+
+impl Unclosed {
+    fn open(dir: &Path) -> Result<Self, StoreError> {
+        let file = File::open(dir.join(open::DATABASE));
+        let file = file.map_err(|e| StoreError::io("opening the database for its checkpoints", e))?;
+        Ok(Self(ManuallyDrop::new(file)))
+    }
+}
+
+fn write_back(connection: &Connection, database: &Unclosed, asked: &Receiver<()>, caught_up: &AtomicBool) {
     while asked.recv().is_ok() {
         if checkpoint(connection, CheckpointMode::PASSIVE).is_ok() {
+            // SQLite syncs the database only with the last piece of the log, which is the writer's: what is on the
+            // disk by then nobody waits for. If it fails here, that sync fails as well.
+            let _ = database.0.sync_data();
             caught_up.store(true, Ordering::Release);
         }
     }
