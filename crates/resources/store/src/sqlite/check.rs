@@ -177,7 +177,7 @@ impl<'a> Check<'a> {
         let sql = "SELECT \"table\", count(*) FROM pragma_foreign_key_check GROUP BY \"table\"";
         let mut statement = self.connection.prepare(sql)?;
         let lost = statement.query_and_then([], |row| {
-            Ok::<_, StoreError>(Damage::Reference { table: row.get(0)?, rows: unsigned(row, 1)? })
+            Ok::<_, End>(Damage::Reference { table: row.get(0)?, rows: unsigned(row, 1)? })
         })?;
         for damage in lost.collect::<Result<Vec<_>, _>>()? {
             self.found(damage)?;
@@ -244,7 +244,7 @@ impl<'a> Check<'a> {
         let mut last = String::new();
         loop {
             let rows = select.query_and_then((&last, STEP), |row| {
-                Ok::<_, StoreError>((row.get(0)?, Sum { size: unsigned(row, 1)?, checksum: row.get(2)? }))
+                Ok::<_, End>((row.get(0)?, Sum { size: unsigned(row, 1)?, checksum: row.get(2)? }))
             })?;
             let rows: Vec<(String, Sum)> = rows.collect::<Result<_, _>>()?;
             let Some((name, _)) = rows.last() else { return Ok(()) };
