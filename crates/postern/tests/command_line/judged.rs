@@ -116,7 +116,12 @@ fn a_quarantined_message_is_explained_replayed_and_previewed() {
     );
     std::fs::write(house.path("stored.eml"), stored).unwrap();
     assert_eq!(house.run(&["explain", "stored.eml"]).fine(), text);
-    assert!(house.run_with(&["explain", "-"], "Subject: x\r\n\r\n").fails(1).contains("no Received or X-Postern-Trace field"));
+    assert!(
+        house
+            .run_with(&["explain", "-"], "Subject: x\r\n\r\n")
+            .fails(1)
+            .contains("no Received or X-Postern-Trace field")
+    );
     // What was printed explains itself where nothing else is known.
     std::fs::write(house.path("printed.json"), house.run(&["trace", &id, "--json"]).fine()).unwrap();
     let elsewhere = crate::folder();
