@@ -8,8 +8,9 @@
 //! edges again, and the larger the group, the less of that a message costs. A few sessions never wait.
 //!
 //! A job that fails is undone alone. For that SQLite's savepoints keep a copy of every page that a job changes,
-//! which costs more than most jobs; so jobs that can be done again share a savepoint, and only when one of
-//! them fails they are done anew, each in its own. A failure of the commit fails all its jobs.
+//! which costs more than most jobs; so jobs that can be done again share one, or do without where the transaction
+//! holds nothing else, and only when one of them fails they are done anew, each in its own. A failure of the commit
+//! fails all its jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -77,12 +78,24 @@ enum Done {
     AllLost(StoreError),
 }
 
+/// How jobs that share their fate are undone.
+#[derive(Clone, Copy, Default)]
+enum Undo {
+    /// The transaction holds nothing else: with it.
+    #[default]
+    Transaction,
+    /// With the savepoint that is open.
+    Savepoint,
+}
+
 /// The jobs of one transaction.
 #[derive(Default)]
 struct Group {
     done: Vec<Placed>,
-    /// How many of them, the last ones, are in the savepoint that is open; 0 when none is.
+    /// How many of them, the last ones, are undone together.
     shared: usize,
+    /// How that is done.
+    undo: Undo,
     failed: Vec<(Placed, StoreError)>,
     bytes: usize,
     /// Records of refusals that are in it.
@@ -213,18 +226,20 @@ impl GroupCommit {
         }
         group.bytes += placed.0.weight();
         if placed.0.is_repeatable() {
-            self.job_among_others(group, placed)
-        } else {
-            self.close_shared(group)?;
-            self.job_alone(group, placed)
+            return self.job_among_others(group, placed);
+        }
+        match self.close_shared(group) {
+            Ok(()) => self.job_alone(group, placed),
+            Err(error) => {
+                group.failed.push((placed, error.clone()));
+                Err(error)
+            }
         }
     }
 
-    /// Does a job in the savepoint of those before it. If it fails, all of them are done again, each in its own.
+    /// Does a job that is undone with those before it. If it fails, all of them are done again, each alone.
     fn job_among_others(&self, group: &mut Group, (mut job, place): Placed) -> Result<(), StoreError> {
-        if group.shared == 0
-            && let Err(error) = self.statement("SAVEPOINT job")
-        {
+        if let Err(error) = self.open_shared(group) {
             group.failed.push(((job, place), error.clone()));
             return Err(error);
         }
@@ -237,7 +252,7 @@ impl GroupCommit {
             Err(error) if self.connection.is_autocommit() => Err(error),
             Err(_) => {
                 let again = group.done.split_off(group.done.len() - group.shared);
-                let mut ended = self.statement("ROLLBACK TO job").and_then(|()| self.close_shared(group));
+                let mut ended = self.undo_shared(group);
                 for placed in again {
                     match &ended {
                         Ok(()) => ended = self.job_alone(group, placed),
@@ -249,11 +264,33 @@ impl GroupCommit {
         }
     }
 
-    fn close_shared(&self, group: &mut Group) -> Result<(), StoreError> {
-        if std::mem::take(&mut group.shared) > 0 {
-            self.statement("RELEASE job")?;
+    fn open_shared(&self, group: &mut Group) -> Result<(), StoreError> {
+        if group.shared > 0 {
+            return Ok(());
         }
-        Ok(())
+        if group.done.is_empty() {
+            group.undo = Undo::Transaction;
+            return Ok(());
+        }
+        group.undo = Undo::Savepoint;
+        self.statement("SAVEPOINT job")
+    }
+
+    fn close_shared(&self, group: &mut Group) -> Result<(), StoreError> {
+        match (std::mem::take(&mut group.shared), group.undo) {
+            (0, _) | (_, Undo::Transaction) => Ok(()),
+            (_, Undo::Savepoint) => self.statement("RELEASE job"),
+        }
+    }
+
+    fn undo_shared(&self, group: &mut Group) -> Result<(), StoreError> {
+        group.shared = 0;
+        let [back, on] = match group.undo {
+            Undo::Transaction => ["ROLLBACK", "BEGIN IMMEDIATE"],
+            Undo::Savepoint => ["ROLLBACK TO job", "RELEASE job"],
+        };
+        self.statement(back)?;
+        self.statement(on)
     }
 
     /// Does a job in a savepoint of its own.
