@@ -57,6 +57,10 @@ impl Inner {
                 let mut seen = Neighbours::default();
                 for ip in near {
                     seen = connect::count(seen, &self.connect_back(&world, &case, ip).await);
+                    // Whoever has given up his place while he waited for a turn does not go on.
+                    if case.course().held_back.is_some() {
+                        break;
+                    }
                 }
                 Answer::Neighbours(seen)
             }

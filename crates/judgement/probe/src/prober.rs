@@ -286,11 +286,13 @@ impl Inner {
     async fn account(&self, question: &Question, answer: &Answer, course: &Course, taken: Timestamp) {
         if !course.opened {
             lock(&self.budget).give_back(&question.place(), taken);
-            if let Some(why) = &course.held_back {
-                return self.held_back(question, why);
-            }
         }
-        self.remember(question, answer).await;
+        // Half a look at the neighbours is no answer to keep for weeks.
+        let half = matches!(question, Question::Neighbours(_));
+        match &course.held_back {
+            Some(why) if half || !course.opened => self.held_back(question, why),
+            _ => self.remember(question, answer).await,
+        }
     }
 
     /// Counts a question that would have been asked.

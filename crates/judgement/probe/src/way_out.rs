@@ -28,8 +28,10 @@ use postern_types::{Network, Timestamp};
 
 use crate::breaker::{Breaker, Terms};
 use crate::talk::TalkError;
-use crate::target::network;
 
+/// So many networks must speak against a way out before silence is no evidence any more: one may be down, or its
+/// owner may want us to doubt.
+const DOUBT: usize = 2;
 /// Networks that answered beyond these are forgotten; it learns them again.
 const WITNESSES: usize = 8192;
 
@@ -84,7 +86,7 @@ impl WayOut {
     /// Whether something speaks against it at present. Then silence is no evidence about a host.
     pub(crate) fn is_in_doubt(&self, ip: IpAddr) -> bool {
         let way = self.way(ip);
-        !way.against.is_empty() || !way.breaker.is_closed()
+        way.against.len() >= DOUBT || !way.breaker.is_closed()
     }
 
     /// Somebody has answered.
@@ -138,6 +140,11 @@ impl WayOut {
     fn way(&self, ip: IpAddr) -> MutexGuard<'_, Way> {
         lock(if ip.to_canonical().is_ipv4() { &self.v4 } else { &self.v6 })
     }
+}
+
+/// Where a witness is. One owner has many /64 of a /48, and would be many witnesses.
+fn network(ip: IpAddr) -> Network {
+    Network::around(ip, 24, 48)
 }
 
 fn fault(error: &TalkError, address: SocketAddr) -> Fault {

@@ -12,20 +12,23 @@ use super::zone::zone;
 use crate::failure::Failure;
 
 pub(crate) fn settings(config: &Config) -> Result<Settings, Failure> {
-    let web = &config.web;
-    let defaults = Settings::new(&config.server.hostname);
     Ok(Settings {
         url: url(config)?,
-        session: web.session,
-        zone: zone(config)?,
+        session: config.web.session,
+        zone: zone(config),
         proxies: config.trust.x_forwarded_for.clone(),
-        limits: Limits { connections: web.connections, per_host: web.per_host, ..defaults.limits },
+        limits: limits(config),
     })
 }
 
+fn limits(config: &Config) -> Limits {
+    let defaults = Settings::new(&config.server.hostname).limits;
+    Limits { connections: config.web.connections, per_host: config.web.per_host, ..defaults }
+}
+
 /// Counts wrong links.
-pub(crate) fn guard(config: &Config) -> Result<Guard, Failure> {
-    Ok(postern_web::guard(settings(config)?.limits, never_shut_out(config)))
+pub(crate) fn guard(config: &Config) -> Guard {
+    postern_web::guard(limits(config), never_shut_out(config))
 }
 
 /// Who may open as many wrong links as he likes, slowly: nobody's office, and nobody's proxy, is shut out.
@@ -54,7 +57,7 @@ pub(crate) fn digests(config: &Config, store: &Store, ids: Arc<TraceIds>) -> Res
         true => Some(LinkSettings { url: url(config)?, lasts: config.quarantine.link_for }),
         false => None,
     };
-    Ok(Digests::new(store.clone(), ids, config.server.hostname.clone(), links, zone(config)?))
+    Ok(Digests::new(store.clone(), ids, config.server.hostname.clone(), links, zone(config)))
 }
 
 #[cfg(test)]

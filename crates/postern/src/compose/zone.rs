@@ -8,8 +8,6 @@ use std::sync::Arc;
 use postern_config::{Config, TimeZone};
 use postern_types::Zone;
 
-use crate::failure::Failure;
-
 /// Where the machine's own zone is.
 const LOCAL: &str = "/etc/localtime";
 /// Where all are.
@@ -17,9 +15,13 @@ const DATABASE: &str = "/usr/share/zoneinfo";
 /// The largest has 4 KiB.
 const LARGEST: u64 = 64 << 10;
 
-/// The zone in which times are shown.
-pub(crate) fn zone(config: &Config) -> Result<Arc<Zone>, Failure> {
-    named(config).map(Arc::new).map_err(|why| Failure::Finding(format!("quarantine.time_zone: {why}")))
+/// The zone in which times are shown. One that cannot be read is UTC: mail does not wait for the looks of a time.
+pub(crate) fn zone(config: &Config) -> Arc<Zone> {
+    let zone = named(config).unwrap_or_else(|why| {
+        tracing::warn!("quarantine.time_zone: {why}; times are shown in UTC");
+        Zone::utc()
+    });
+    Arc::new(zone)
 }
 
 /// The same, or what is wrong with its name.

@@ -143,7 +143,7 @@ impl Shared {
             prober,
             policy: Arc::new(ArcSwap::from_pointee(policy)),
             guard: Arc::new(compose::signin::guard(&config)),
-            link_guard: Arc::new(compose::web::guard(&config)?),
+            link_guard: Arc::new(compose::web::guard(&config)),
             tls: compose::net::tls(&config).map(TlsAcceptor::new).transpose()?,
             admission: Admission::new(compose::net::admission(&config)),
             pressure: Pressure::new(compose::net::pressure(&config)),

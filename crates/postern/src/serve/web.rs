@@ -48,7 +48,7 @@ pub(crate) fn start(
         shared.opened(EventService::Web, &socket);
         doors.spawn(Arc::clone(&service).serve(socket.listen()?));
     }
-    doors.spawn(send_digests(shared.clone(), digests, compose::zone::zone(config)?));
+    doors.spawn(send_digests(shared.clone(), digests, compose::zone::zone(config)));
     Ok(())
 }
 

@@ -4,6 +4,8 @@
 //! is learned from programs on the mail server's own host, nor from an account that writes in another's name, nor
 //! from what a program has written by its own word.
 
+use std::net::{IpAddr, UdpSocket};
+
 use postern_gate::{Collector, Trust};
 use postern_types::{Address, ReversePath, Timestamp};
 
@@ -27,7 +29,7 @@ impl Author {
     pub(crate) fn of(client: &Client, login: Option<String>) -> Self {
         match login {
             Some(login) => Self::SignedIn(login),
-            None if client.trust == Trust::Ours && !client.ip.is_loopback() => Self::Nearby,
+            None if client.trust == Trust::Ours && !is_this_host(client.ip) => Self::Nearby,
             None => Self::Anybody,
         }
     }
@@ -44,6 +46,11 @@ impl Author {
             Self::Anybody => false,
         }
     }
+}
+
+/// Whether an address is one of this machine: only to those a socket can be bound. Nothing is sent.
+fn is_this_host(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
 }
 
 /// Learns from a message that goes out.
@@ -79,6 +86,7 @@ mod tests {
         for login in ["", "web", "ann@example.org", "@", "ann@", "example.test"] {
             assert!(!signed_in(login), "{login}");
         }
+        assert!(is_this_host([127, 0, 0, 1].into()) && !is_this_host([192, 0, 2, 7].into()));
         assert!(Author::Nearby.writes_as(&ann) && !Author::Anybody.writes_as(&ann));
     }
 }

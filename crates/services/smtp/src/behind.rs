@@ -47,9 +47,16 @@ impl Limit {
 
 impl Session {
     /// For everything before the final dot. Half of the time, so that an MTA that needs more is left while it cannot have
-    /// accepted anything, and one that has the dot has time for its answer.
+    /// accepted anything, and one that has the dot has time for its answer. A message that was held has most of
+    /// it: all of it is sent while the client waits.
     pub(crate) fn until_dot(&self) -> Limit {
-        self.limit(self.service.settings.upstream.end_timeout / 2)
+        let whole = self.service.settings.upstream.end_timeout;
+        let message = self.transaction.as_ref().and_then(|transaction| transaction.message.as_ref());
+        let for_answer = match message {
+            Some(message) if message.held => (whole / 4).min(Duration::from_secs(60)),
+            _ => whole / 2,
+        };
+        self.limit(whole - for_answer)
     }
 
     /// For the answer to the message.

@@ -36,6 +36,7 @@ impl Session {
             heard: Instant::now(),
             size: 0,
             header,
+            held: false,
             stage: Intake::Header,
         });
         self.protocol.proceed();
@@ -80,6 +81,7 @@ impl Session {
         };
         let Some(message) = self.transaction.as_mut().and_then(|t| t.message.as_mut()) else { return };
         message.stage = opened.unwrap_or_else(Intake::Refused);
+        message.held = matches!(message.stage, Intake::Held(_));
         // It goes on from here: a message that takes long does not hold it twice.
         let header = std::mem::take(&mut message.header);
         // Without a header its first line would continue our last field: the body begins here, as Postfix has it too.

@@ -65,6 +65,8 @@ pub(crate) struct Message {
     pub(crate) heard: Instant,
     pub(crate) size: u64,
     pub(crate) header: HeaderCollector,
+    /// Whether it waits here until its signatures have been checked.
+    pub(crate) held: bool,
     pub(crate) stage: Intake,
 }
 

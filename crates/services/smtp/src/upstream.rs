@@ -281,10 +281,11 @@ impl Upstream {
         self.flush().await
     }
 
-    /// The final dot, and the MTA's answer to the message: the proof, or its refusal.
+    /// The final dot, and the MTA's answer to the message: the proof, or its refusal. The caller limits the time: who
+    /// leaves too early what the MTA then accepts makes the client send it again.
     pub(crate) async fn finish(&mut self) -> Result<Result<Relayed, Reply>, UpstreamError> {
         self.protocol.end_body()?;
-        let reply = self.answer().await?;
+        let reply = self.read_answer().await?;
         Ok(if reply.code.is_positive() { Ok(Relayed { reply }) } else { Err(reply) })
     }
 

@@ -1,5 +1,5 @@
-//! An MTA behind that is too slow for the client to wait: it is left before the final dot, so that it cannot have
-//! taken what the client will send again.
+//! An MTA behind that is too slow for the client to wait: one that reads slowly is left before the final dot, so that it
+//! cannot have taken what the client will send again.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should stop")]
 
@@ -65,12 +65,12 @@ async fn to_data(stream: TcpStream) -> Option<BufReader<TcpStream>> {
     }
 }
 
-/// A house whose clients wait 300 ms for the answer to a message, and whose MTA has a minute for each of its own.
-async fn house(mta: Option<SocketAddr>) -> House {
+/// A house whose clients wait so long for the answer to a message, and whose MTA has a minute for each of its own.
+async fn house(mta: Option<SocketAddr>, end_timeout: Duration) -> House {
     let house = House::build(|plan| {
         plan.gate.our_names = vec![domain("mx.example.test")];
         plan.settings.upstream.timeout = Duration::from_secs(60);
-        plan.settings.upstream.end_timeout = Duration::from_millis(300);
+        plan.settings.upstream.end_timeout = end_timeout;
     })
     .await;
     if let Some(mta) = mta {
@@ -107,10 +107,11 @@ async fn an_mta_that_stops_reading_never_gets_the_final_dot() {
     for message in messages(200_000) {
         for recipients in [&["dora@ours.example"][..], &["dora@ours.example", "ann@example.test"]] {
             let mta = stuck_mta();
-            let house = house(Some(mta.address)).await;
+            let house = house(Some(mta.address), Duration::from_secs(2)).await;
             is_refused(&house, recipients, &message).await;
             mta.read_on.send(()).unwrap();
             let came = mta.message.await.unwrap();
+            assert!(!came.is_empty(), "it was left before the message began");
             assert!(
                 !came.ends_with(b"\r\n.\r\n") && came.len() < message.len(),
                 "{} octets came",
@@ -124,7 +125,7 @@ async fn an_mta_that_stops_reading_never_gets_the_final_dot() {
 async fn an_mta_that_does_not_answer_in_time_is_left() {
     for stage in [Stage::Data, Stage::Body] {
         for message in messages(3) {
-            let house = house(None).await;
+            let house = house(None, Duration::from_millis(300)).await;
             let mta = house.net.host("mta.ours.example", SmtpPeer::new().hang(stage)).await.unwrap();
             house.behind("ours.example", mta.address()).await;
             is_refused(&house, &["dora@ours.example"], &message).await;

@@ -81,10 +81,11 @@ settings! {
     pub struct Proxy in Table("proxy") {
         /// How long a connection to the server behind may take to open, and its TLS handshake.
         connect_timeout: Duration = "5 s", "100 ms" ..= "5 min";
-        /// How long the server behind may take for one answer.
+        /// How long the server behind may take for one answer; for that to the end of a message, see `end_timeout`.
         timeout: Duration = "5 min", "1 s" ..= "10 min";
         /// How long the sender of a message waits for the answer to its end. The server behind must have all of it in half
-        /// of that, or its connection is closed before the end and the sender hears `451`. Many senders wait five minutes, where
+        /// of that (in three quarters where it was held until its signatures were checked), or its connection is closed before the end and the
+        /// sender hears `451`. Many senders wait five minutes, where
         /// RFC 5321 asks for ten; one that gives up while the server behind takes the message sends it twice.
         end_timeout: Duration = "270 s", "1 s" ..= "10 min";
         /// Whether the way to the server behind is encrypted.

@@ -163,6 +163,7 @@ impl<'a> Check<'a> {
 
     /// Pages, rows, constraints; with all of it, that every index fits its table.
     fn structure(&mut self) -> Result<(), End> {
+        self.in_time()?;
         let pragma = if self.full { "PRAGMA integrity_check(20)" } else { "PRAGMA quick_check(20)" };
         let mut statement = self.connection.prepare(pragma)?;
         let words: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -174,6 +175,7 @@ impl<'a> Check<'a> {
     }
 
     fn references(&mut self) -> Result<(), End> {
+        self.in_time()?;
         let sql = "SELECT \"table\", count(*) FROM pragma_foreign_key_check GROUP BY \"table\"";
         let mut statement = self.connection.prepare(sql)?;
         let lost = statement.query_and_then([], |row| {
@@ -187,6 +189,7 @@ impl<'a> Check<'a> {
 
     /// Every copy has its parts.
     fn texts(&mut self) -> Result<(), End> {
+        self.in_time()?;
         let copies = self.count(&format!(
             "SELECT count(*) FROM ({COPIES}) AS copies
              WHERE NOT EXISTS (SELECT 1 FROM parts WHERE id = copies.body)

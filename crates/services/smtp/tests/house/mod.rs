@@ -38,6 +38,7 @@ impl Default for Plan {
         let mut settings = Settings::new(domain("mx.example.test"));
         // Tests that wait for a time-out wait for this.
         settings.upstream.timeout = Duration::from_secs(2);
+        settings.upstream.end_timeout = Duration::from_secs(8);
         settings.upstream.connect_timeout = Duration::from_secs(2);
         settings.error_delay = Duration::from_millis(1);
         settings.minimum_free_disk = 0;
