@@ -112,6 +112,6 @@ impl Summary {
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { what, messages, files, bytes } = self;
-        write!(f, "{what}: {messages} messages, {files} of them in files of their own, {bytes} bytes.")
+        write!(f, "{what}. Messages: {messages}, of them in files of their own: {files}; bytes: {bytes}.")
     }
 }

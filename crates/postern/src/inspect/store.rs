@@ -53,8 +53,8 @@ fn findings(checkup: &Checkup, look: Look) -> Vec<Finding> {
         return vec![Finding::unknown(ABOUT, seen).so("`postern doctor --thorough` looks at all of it.")];
     }
     let seen = match look {
-        Look::Quick => format!("{messages} messages, {files} of them in files of their own: all there"),
-        Look::Thorough => format!("{messages} messages, {bytes} bytes of text, undamaged"),
+        Look::Quick => format!("messages: {messages}, of them in files of their own: {files}; all there"),
+        Look::Thorough => format!("messages: {messages}, bytes of text: {bytes}; undamaged"),
     };
     vec![Finding::ok(ABOUT, seen)]
 }

@@ -91,7 +91,7 @@ fn the_doctor_finds_what_is_wrong() {
         assert!(answer.out.contains(words), "{words}\n{}", answer.out);
     };
     sick("warning  certificate: vouches for itself");
-    sick("ok       store: 0 messages");
+    sick("ok       store: messages: 0");
     std::fs::set_permissions(house.path("data"), std::fs::Permissions::from_mode(0o755)).unwrap();
     sick("problem  data folder: others may read");
     std::fs::set_permissions(house.path("data"), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -112,11 +112,11 @@ fn the_doctor_finds_a_body_that_is_gone() {
     // Beside a server that runs.
     let whole = house.run(&["doctor", "--offline"]);
     assert!(
-        whole.out.contains("ok       store: 1 messages, 1 of them in files of their own: all there"),
+        whole.out.contains("ok       store: messages: 1, of them in files of their own: 1; all there"),
         "{whole:#?}"
     );
     let thorough = house.run(&["doctor", "--offline", "--thorough"]);
-    assert!(thorough.out.contains("ok       store: 1 messages, 480"), "{thorough:#?}");
+    assert!(thorough.out.contains("ok       store: messages: 1, bytes of text: 480"), "{thorough:#?}");
     for entry in std::fs::read_dir(house.path("data/bodies")).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }

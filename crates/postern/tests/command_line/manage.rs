@@ -147,7 +147,7 @@ fn a_backup_brings_everything_back() {
     let house = House::new();
     house.run_with(&["account", "add", "bob@example.org"], "correct horse\n").fine();
     let saved = house.run(&["backup", "create", "saved"]).fine();
-    assert!(saved.starts_with("Saved: 0 messages"), "{saved}");
+    assert!(saved.starts_with("Saved. Messages: 0"), "{saved}");
     house.run(&["backup", "verify", "saved"]).fine();
     house.run(&["account", "remove", "bob@example.org", "--yes"]).fine();
     let error = house.run(&["backup", "create", "saved"]).fails(1);
